@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * memfile: memory files whose pages user space need not be able to map.
+ *
+ * This header is the contract between a memory file, its backing store and
+ * its consumers.  The object model and the lock order are in
+ * mm/memfile/core.c, the move protocol is in mm/memfile/migrate.c.
+ */
+#ifndef _LINUX_MEMFILE_H
+#define _LINUX_MEMFILE_H
+
+#include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/list.h>
+#include <linux/mempolicy.h>
+#include <linux/migrate_mode.h>
+#include <linux/pagemap.h>
+
+struct memfile_notifier;
+struct seq_file;
+
+/*
+ * Capabilities of memory.  MOVE: the physical page behind an index may
+ * change.  A set bit is a permission, so that masks intersect.
+ */
+#define MEMFILE_CAP_MOVE	BIT(0)
+
+/**
+ * struct memfile_backing_store - where a memfile's folios come from
+ * @caps: MEMFILE_CAP_* that the folios can bear.  A store without a
+ *	capability is not an error: its files just do not have it.
+ */
+struct memfile_backing_store {
+	unsigned long caps;
+};
+
+/**
+ * struct memfile_notifier_ops - a consumer of a memfile's memory
+ *
+ * @caps: Required.  What the consumer tolerates, MEMFILE_CAP_*.  Evaluated
+ *	when the notifier is registered or updated, and again for each folio
+ *	about to be moved, because a consumer may change, as a VM does that
+ *	becomes confidential.  Until memfile_notifier_register() or
+ *	memfile_notifier_update() has returned 0 for a mask, the consumer must
+ *	cope with what it leaves out.  Must not sleep.
+ *
+ * @invalidate_start: Required.  The range [@start, @end) is about to be
+ *	freed: stop using it, return when no translation is left, and establish
+ *	none until @invalidate_end.  Called with the invalidate_lock held
+ *	exclusively.  May sleep.
+ *
+ * @invalidate_end: Required.  Ends what @invalidate_start with the same range
+ *	began, under the same hold of invalidate_lock.
+ *
+ * @unmap: Required.  Remove all translations of [@start, @end), and make a
+ *	fault that looked the folio up earlier look again.  Unlike
+ *	@invalidate_start the consumer may establish translations as soon as
+ *	this returns, but needs the folio lock, which the caller holds, to
+ *	look the folio up.  Called under memfile SRCU; must neither sleep nor
+ *	wait for invalidate_lock, since punching takes the folio lock inside
+ *	it.  Returns true if a TLB may still hold a translation, and @flush
+ *	must be called before the contents may move.
+ *
+ * @flush: Required.  Return when no TLB holds a translation that an earlier
+ *	@unmap removed.  One call serves all folios of a batch.  Called under
+ *	memfile SRCU with folios locked.
+ *
+ * @relocate: Optional, for contents that only the consumer can transfer,
+ *	because firmware guards them.  Transfer the contents of @src, which is
+ *	unmapped and flushed, to @dst, both locked; @index is that of @src.
+ *	It is called before the page cache is changed, so it must be
+ *	reversible: if the move fails after it, it is called again with the
+ *	two swapped, and that call must not fail.  At most one consumer of a
+ *	file may have it, or the file does not move.  Called under memfile
+ *	SRCU; may sleep.  Returns 0; -EAGAIN if trying again soon may help; any
+ *	other errno if not.  On error nothing has changed.
+ */
+struct memfile_notifier_ops {
+	unsigned long (*caps)(struct memfile_notifier *n);
+	void (*invalidate_start)(struct memfile_notifier *n, pgoff_t start,
+				 pgoff_t end);
+	void (*invalidate_end)(struct memfile_notifier *n, pgoff_t start,
+			       pgoff_t end);
+	bool (*unmap)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
+	void (*flush)(struct memfile_notifier *n);
+	int (*relocate)(struct memfile_notifier *n, pgoff_t index,
+			struct folio *dst, struct folio *src);
+};
+
+/**
+ * struct memfile_notifier - one consumer's view of one memfile
+ * @ops: set by the consumer before memfile_notifier_register()
+ */
+struct memfile_notifier {
+	const struct memfile_notifier_ops *ops;
+	/* private: */
+	struct memfile *memfile;
+	struct list_head list;
+	/* Unmaps that asked for a flush, and how many of them have had it. */
+	atomic64_t unmapped;
+	atomic64_t flushed;
+};
+
+/**
+ * struct memfile - the physical storage behind one inode
+ * @policy: NUMA policy of new folios, by index
+ *
+ * Embedded in the inode of whoever offers the file to user space, who
+ * initialises @policy with the inode and frees it with it, and leaves the
+ * inode's i_private alone, which points here.
+ */
+struct memfile {
+	struct shared_policy policy;
+	/* private: */
+	struct address_space *mapping;
+	const struct memfile_backing_store *store;
+	/* Asked for at creation, and in effect; invalidate_lock protects. */
+	unsigned long asked;
+	unsigned long caps;
+	/* Moves go on while caps are taken away; see memfile_make_unmovable(). */
+	bool narrowing;
+	/* invalidate_lock protects changes, memfile SRCU readers. */
+	struct list_head notifiers;
+	/* Pages, since creation. */
+	atomic_long_t migrated;
+};
+
+#ifdef CONFIG_MEMFILE
+
+extern const struct memfile_backing_store memfile_page_store;
+
+void memfile_init(struct memfile *mf, struct address_space *mapping,
+		  const struct memfile_backing_store *store,
+		  unsigned long asked);
+int memfile_request_caps(unsigned long *asked, unsigned long tolerated);
+
+int memfile_notifier_register(struct memfile *mf, struct memfile_notifier *n);
+int memfile_notifier_update(struct memfile_notifier *n);
+void memfile_notifier_unregister(struct memfile_notifier *n);
+
+struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index);
+int memfile_allocate(struct memfile *mf, pgoff_t start, pgoff_t end);
+void memfile_punch(struct memfile *mf, pgoff_t start, pgoff_t end);
+void memfile_show_fdinfo(struct seq_file *m, struct memfile *mf);
+
+/* For the address_space_operations of the file's owner. */
+int memfile_error_remove_folio(struct address_space *mapping,
+			       struct folio *folio);
+
+#endif /* CONFIG_MEMFILE */
+
+#if defined(CONFIG_MEMFILE) && defined(CONFIG_MIGRATION)
+
+int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
+			  struct folio *src, enum migrate_mode mode);
+
+/* For mm/migrate.c. */
+int memfile_migrate_unmap(struct folio *src);
+void memfile_migrate_flush(struct list_head *folios);
+
+#else
+
+#define memfile_migrate_folio	NULL
+
+static inline int memfile_migrate_unmap(struct folio *src)
+{
+	return 0;
+}
+
+static inline void memfile_migrate_flush(struct list_head *folios)
+{
+}
+
+#endif
+
+#endif /* _LINUX_MEMFILE_H */

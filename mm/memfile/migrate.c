@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * memfile: moving folios.
+ */
+
+/**
+ * DOC: Moving folios
+ *
+ * mm/migrate.c works in batches: it isolates and locks the folios of a batch,
+ * unmaps them all, flushes once, and moves one after the other.  A memfile
+ * joins in:
+ *
+ * 1. memfile_migrate_unmap() asks each consumer to unmap the source.  The
+ *    source stays locked from before this until after step 4.
+ * 2. memfile_migrate_flush() flushes each consumer's TLBs once a batch.
+ * 3. memfile_migrate_folio() has the contents go across, by the CPU or by the
+ *    consumer's relocate, and freezes the source's refcount at what the page
+ *    cache and the isolation account for.
+ * 4. The destination takes the source's place in i_pages; both are unlocked.
+ *
+ * Races excluded, all with a fault in a consumer, which locks the folio,
+ * drops the lock keeping a reference, maps the folio and drops the reference:
+ *
+ * - It looks the folio up after 1: it waits for the folio lock, finds that
+ *   the folio has left the mapping, and looks up the destination.
+ * - It has looked the folio up before 1 and not yet mapped it: unmap has made
+ *   it look again (for KVM by mmu_invalidate_seq).  Its reference makes the
+ *   freeze fail with -EAGAIN until it has done so.
+ * - It has mapped the folio before 1: unmap removes the translation, and
+ *   nobody writes to the source after 2.
+ *
+ * There is no window in which faults have to be held off other than by the
+ * folio lock, hence no invalidate_start and invalidate_end.
+ *
+ * For mm/migrate.c -EAGAIN means that the folio is worth another try soon;
+ * any other error gives it back.
+ */
+#include <linux/folio_batch.h>
+#include <linux/hugetlb.h>
+#include <linux/memfile.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+
+#include <trace/events/memfile.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+/* Rounds of moving folios out of the way before narrowing gives up. */
+#define MEMFILE_NARROW_TRIES	10
+
+static bool folio_is_memfile(struct folio *folio)
+{
+	struct address_space *mapping = folio_mapping(folio);
+
+	return mapping && mapping->a_ops->migrate_folio == memfile_migrate_folio;
+}
+
+/* The page cache's reference, and the isolation's. */
+static bool memfile_folio_busy(struct folio *folio)
+{
+	return folio_ref_count(folio) != folio_expected_ref_count(folio) + 1;
+}
+
+/*
+ * The mapping's flag has kept out what must not move, but a consumer may have
+ * changed since: ask.  While the file is made unmovable on behalf of a
+ * consumer, that one still copes with moves, and needs them.
+ */
+static bool memfile_may_move(struct memfile *mf)
+{
+	struct memfile_notifier *n;
+
+	if (READ_ONCE(mf->narrowing))
+		return true;
+
+	memfile_for_each_notifier(n, mf) {
+		if (!(n->ops->caps(n) & MEMFILE_CAP_MOVE))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * memfile_migrate_unmap - the unmap phase of a move
+ * @src: any folio about to be moved, locked and isolated, in no page table
+ *
+ * Context: May sleep.
+ * Return: 0, also if @src is not of a memfile; -EAGAIN if somebody uses @src;
+ * -EBUSY if it may not move.
+ */
+int memfile_migrate_unmap(struct folio *src)
+{
+	struct memfile *mf;
+	int ret = 0;
+
+	if (!folio_is_memfile(src))
+		return 0;
+
+	/* Spare the consumer faults over a folio that cannot move now. */
+	if (memfile_folio_busy(src))
+		return -EAGAIN;
+
+	mf = mapping_to_memfile(src->mapping);
+
+	memfile_folio_lock_held();
+	scoped_guard(srcu, &memfile_srcu) {
+		if (memfile_may_move(mf))
+			memfile_unmap_folio(mf, src);
+		else
+			ret = -EBUSY;
+	}
+	memfile_folio_lock_forget();
+
+	return ret;
+}
+
+/**
+ * memfile_migrate_flush - the flush between unmapping and moving a batch
+ * @folios: list of locked folios, of memfiles or not
+ *
+ * Context: May sleep.
+ */
+void memfile_migrate_flush(struct list_head *folios)
+{
+	struct memfile *mf, *last = NULL;
+	struct folio *folio;
+
+	list_for_each_entry(folio, folios, lru) {
+		if (page_has_movable_ops(&folio->page) ||
+		    !folio_is_memfile(folio))
+			continue;
+
+		/* Most batches are of one file. */
+		mf = mapping_to_memfile(folio->mapping);
+		if (mf == last)
+			continue;
+		last = mf;
+
+		memfile_folio_lock_held();
+		scoped_guard(srcu, &memfile_srcu)
+			memfile_flush(mf);
+		memfile_folio_lock_forget();
+	}
+}
+
+/*
+ * The consumer that has to transfer the contents, NULL if the CPU can, or
+ * -EBUSY if two want to.
+ */
+static struct memfile_notifier *memfile_relocator(struct memfile *mf)
+{
+	struct memfile_notifier *n, *found = NULL;
+
+	memfile_for_each_notifier(n, mf) {
+		if (!n->ops->relocate)
+			continue;
+		if (found)
+			return ERR_PTR(-EBUSY);
+		found = n;
+	}
+	return found;
+}
+
+static int memfile_relocate(struct memfile_notifier *n,
+			    struct address_space *mapping, struct folio *dst,
+			    struct folio *src)
+{
+	pgoff_t index = src->index;
+	int ret;
+
+	/* What must be taken back below had better not be begun. */
+	if (memfile_folio_busy(src))
+		return -EAGAIN;
+
+	ret = n->ops->relocate(n, index, dst, src);
+	if (ret)
+		return ret;
+
+	/*
+	 * A reference may have come since: a lookup that found the folio
+	 * locked, or whoever walks PFNs.  Then the contents go back.
+	 */
+	ret = folio_migrate_mapping(mapping, dst, src, 0);
+	if (ret) {
+		WARN_ON_ONCE(n->ops->relocate(n, index, src, dst));
+		return ret;
+	}
+
+	folio_migrate_flags(dst, src);
+	return 0;
+}
+
+/**
+ * memfile_migrate_folio - &address_space_operations.migrate_folio
+ * @mapping: a memfile's
+ * @dst: where to, locked
+ * @src: a folio that memfile_migrate_unmap() and memfile_migrate_flush() were
+ *	called for, locked ever since
+ * @mode: how much waiting is allowed
+ *
+ * Context: May sleep.
+ * Return: 0; -EAGAIN if somebody uses @src; -EHWPOISON if @src is broken;
+ * -EBUSY if it may not move; or what the consumer's relocate returned.
+ */
+int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
+			  struct folio *src, enum migrate_mode mode)
+{
+	struct memfile *mf = mapping_to_memfile(mapping);
+	struct memfile_notifier *n;
+	pgoff_t index = src->index;
+	int ret;
+
+	memfile_folio_lock_held();
+	scoped_guard(srcu, &memfile_srcu) {
+		n = memfile_relocator(mf);
+
+		/* memory_failure() waits for the lock: poison stays put. */
+		if (folio_test_hwpoison(src))
+			ret = -EHWPOISON;
+		else if (IS_ERR(n))
+			ret = PTR_ERR(n);
+		else if (n)
+			ret = memfile_relocate(n, mapping, dst, src);
+		else
+			ret = migrate_folio(mapping, dst, src, mode);
+	}
+	memfile_folio_lock_forget();
+
+	trace_memfile_move(mf, index, src, dst, ret);
+	if (ret)
+		return ret;
+
+	/*
+	 * Truncation would have told the owner that the source has left the
+	 * file; migration does not.
+	 */
+	if (mapping->a_ops->free_folio)
+		mapping->a_ops->free_folio(src);
+
+	atomic_long_add(folio_nr_pages(dst), &mf->migrated);
+	return 0;
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_migrate_folio, "kvm");
+
+/*
+ * Put on @list the folios that must not be where they are once the file is
+ * unmovable.  Returns how many there are or may be, isolated or not.
+ */
+static unsigned long memfile_isolate_misplaced(struct memfile *mf,
+					       struct list_head *list)
+{
+	struct address_space *mapping = mf->mapping;
+	struct folio_batch fbatch;
+	unsigned long nr = 0;
+	pgoff_t index = 0;
+	int i;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(mapping, &index, -1UL, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			/* Waits for a move that began while it was allowed. */
+			folio_lock(folio);
+			if (folio->mapping != mapping) {
+				nr++;
+			} else if (!folio_is_longterm_pinnable(folio)) {
+				isolate_folio_to_list(folio, list);
+				nr++;
+			}
+			folio_unlock(folio);
+		}
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	return nr;
+}
+
+/*
+ * Make @mf unmovable, having moved what cannot stay out of ZONE_MOVABLE and
+ * CMA.  Returns 0, or -EBUSY, -ENOMEM or -EINTR with @mf as movable as before.
+ */
+int memfile_make_unmovable(struct memfile *mf)
+{
+	struct address_space *mapping = mf->mapping;
+	struct migration_target_control mtc = {
+		.nid = NUMA_NO_NODE,
+		.gfp_mask = GFP_USER | __GFP_NOWARN,
+		.reason = MR_LONGTERM_PIN,
+	};
+	int tries, ret = 0;
+	LIST_HEAD(list);
+
+	lockdep_assert_held_write(&mapping->invalidate_lock);
+
+	WRITE_ONCE(mf->narrowing, true);
+	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
+
+	for (tries = 0; tries < MEMFILE_NARROW_TRIES; tries++) {
+		mapping_set_unmovable(mapping);
+		smp_mb(); /* Pairs with the one in memfile_folio_misplaced(). */
+		if (!memfile_isolate_misplaced(mf, &list)) {
+			ret = 0;
+			goto out;
+		}
+		mapping_clear_unmovable(mapping);
+
+		ret = migrate_pages(&list, alloc_migration_target, NULL,
+				    (unsigned long)&mtc, MIGRATE_SYNC,
+				    MR_LONGTERM_PIN, NULL);
+		putback_movable_pages(&list);
+
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret < 0)
+			break;
+
+		/* What could not be isolated may be on its way to the LRU. */
+		lru_add_drain_all();
+	}
+
+	mapping_set_gfp_mask(mapping, GFP_HIGHUSER_MOVABLE);
+	ret = ret < 0 ? ret : -EBUSY;
+out:
+	WRITE_ONCE(mf->narrowing, false);
+	return ret;
+}
