@@ -58,12 +58,14 @@ struct memfile_backing_store {
  *	this returns, but needs the folio lock, which the caller holds, to
  *	look the folio up.  Called under memfile SRCU; must neither sleep nor
  *	wait for invalidate_lock, since punching takes the folio lock inside
- *	it.  Returns true if a TLB may still hold a translation, and @flush
- *	must be called before the contents may move.
+ *	it.  TLBs may hold translations until @flush.  In between the consumer
+ *	must not conclude from the missing translation that there is nothing
+ *	to flush, for instance when the range gets another meaning.
  *
  * @flush: Required.  Return when no TLB holds a translation that an earlier
- *	@unmap removed.  One call serves all folios of a batch.  Called under
- *	memfile SRCU with folios locked.
+ *	@unmap removed.  Called once for all folios of a batch that are of one
+ *	file, also when there was nothing to remove.  Called under memfile SRCU
+ *	with folios locked, and by memfile_notifier_unregister().
  *
  * @relocate: Optional, for contents that only the consumer can transfer,
  *	because firmware guards them.  Transfer the contents of @src, which is
@@ -81,7 +83,7 @@ struct memfile_notifier_ops {
 				 pgoff_t end);
 	void (*invalidate_end)(struct memfile_notifier *n, pgoff_t start,
 			       pgoff_t end);
-	bool (*unmap)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
+	void (*unmap)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	void (*flush)(struct memfile_notifier *n);
 	int (*relocate)(struct memfile_notifier *n, pgoff_t index,
 			struct folio *dst, struct folio *src);
@@ -96,9 +98,6 @@ struct memfile_notifier {
 	/* private: */
 	struct memfile *memfile;
 	struct list_head list;
-	/* Unmaps that asked for a flush, and how many of them have had it. */
-	atomic64_t unmapped;
-	atomic64_t flushed;
 };
 
 /**

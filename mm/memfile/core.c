@@ -52,6 +52,7 @@
  * memfile_srcu: keeps notifiers alive for those who arrive with a folio lock
  *	and must not wait for invalidate_lock any more.
  */
+#include <kunit/static_stub.h>
 #include <linux/export.h>
 #include <linux/memfile.h>
 #include <linux/mm.h>
@@ -86,33 +87,19 @@ void memfile_unmap_folio(struct memfile *mf, struct folio *folio)
 
 	VM_WARN_ON_ONCE_FOLIO(!folio_test_locked(folio), folio);
 
-	memfile_for_each_notifier(n, mf) {
-		if (n->ops->unmap(n, start, end))
-			/* Pairs with the reads in memfile_flush(). */
-			atomic64_inc_return_release(&n->unmapped);
-	}
+	memfile_for_each_notifier(n, mf)
+		n->ops->unmap(n, start, end);
 }
 
-/*
- * Flush what has been unmapped.  Another batch's flush serves as well, if it
- * began after the caller's unmaps and has ended: @flushed is the number of
- * unmaps that were there before a flush that is complete.  Of two flushes that
- * end in the other order the lower number may stay; that costs a flush.
- */
+/* Complete what memfile_unmap_folio() has begun, for any number of folios. */
 void memfile_flush(struct memfile *mf)
 {
 	struct memfile_notifier *n;
 
-	memfile_for_each_notifier(n, mf) {
-		s64 unmapped = atomic64_read_acquire(&n->unmapped);
-
-		if (atomic64_read_acquire(&n->flushed) >= unmapped)
-			continue;
-
+	memfile_for_each_notifier(n, mf)
 		n->ops->flush(n);
-		atomic64_set_release(&n->flushed, unmapped);
-		trace_memfile_flush(mf, unmapped);
-	}
+
+	trace_memfile_flush(mf);
 }
 
 /* Capabilities */
@@ -162,8 +149,6 @@ int memfile_notifier_register(struct memfile *mf, struct memfile_notifier *n)
 	int ret;
 
 	n->memfile = mf;
-	atomic64_set(&n->unmapped, 0);
-	atomic64_set(&n->flushed, 0);
 
 	filemap_invalidate_lock(mf->mapping);
 	list_add_rcu(&n->list, &mf->notifiers);
@@ -209,10 +194,20 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 {
 	struct memfile *mf = n->memfile;
 
+	/*
+	 * A batch that has unmapped folios will not find @n when it comes to
+	 * flush, and would free them while TLBs still reach them.
+	 */
+	n->ops->flush(n);
+
 	filemap_invalidate_lock(mf->mapping);
 	list_del_rcu(&n->list);
-	/* With one consumer less nothing can narrow, so this cannot fail. */
-	memfile_update_caps(mf);
+	/*
+	 * With one consumer less nothing can narrow, so this cannot fail.
+	 * Without any, contents stay what the last one made of them.
+	 */
+	if (!list_empty(&mf->notifiers))
+		memfile_update_caps(mf);
 	filemap_invalidate_unlock(mf->mapping);
 
 	/* Wait for a move or memory_failure() that saw @n on the list. */
@@ -252,6 +247,14 @@ static struct folio *memfile_lock_folio(struct memfile *mf, pgoff_t index)
 	}
 }
 
+/* May @folio stay where it is in an unmovable file?  Tests redirect this. */
+bool memfile_folio_may_stay(struct folio *folio)
+{
+	KUNIT_STATIC_STUB_REDIRECT(memfile_folio_may_stay, folio);
+
+	return folio_is_longterm_pinnable(folio);
+}
+
 /*
  * The file may have become unmovable since the gfp mask was read for the new
  * @folio, and memfile_make_unmovable() may have looked for folios that are in
@@ -259,7 +262,7 @@ static struct folio *memfile_lock_folio(struct memfile *mf, pgoff_t index)
  */
 static bool memfile_folio_misplaced(struct memfile *mf, struct folio *folio)
 {
-	if (likely(folio_is_longterm_pinnable(folio)))
+	if (likely(memfile_folio_may_stay(folio)))
 		return false;
 
 	smp_mb(); /* Pairs with the one in memfile_make_unmovable(). */

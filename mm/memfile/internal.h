@@ -56,6 +56,7 @@ static inline void memfile_might_lock_folio(void)
 
 void memfile_unmap_folio(struct memfile *mf, struct folio *folio);
 void memfile_flush(struct memfile *mf);
+bool memfile_folio_may_stay(struct folio *folio);
 
 #ifdef CONFIG_MIGRATION
 int memfile_make_unmovable(struct memfile *mf);

@@ -51,6 +51,8 @@
 
 /* Rounds of moving folios out of the way before narrowing gives up. */
 #define MEMFILE_NARROW_TRIES	10
+/* Folios taken off the LRU at a time for that. */
+#define MEMFILE_NARROW_BATCH	512
 
 static bool folio_is_memfile(struct folio *folio)
 {
@@ -66,9 +68,9 @@ static bool memfile_folio_busy(struct folio *folio)
 }
 
 /*
- * The mapping's flag has kept out what must not move, but a consumer may have
- * changed since: ask.  While the file is made unmovable on behalf of a
- * consumer, that one still copes with moves, and needs them.
+ * The mapping is movable, but a consumer may have changed since that was
+ * decided: ask.  While the file is made unmovable on behalf of a consumer, that
+ * one still copes with moves, and needs them.
  */
 static bool memfile_may_move(struct memfile *mf)
 {
@@ -89,8 +91,9 @@ static bool memfile_may_move(struct memfile *mf)
  * @src: any folio about to be moved, locked and isolated, in no page table
  *
  * Context: May sleep.
- * Return: 0, also if @src is not of a memfile; -EAGAIN if somebody uses @src;
- * -EBUSY if it may not move.
+ * Return: 0, also if @src is not of a memfile; -EOPNOTSUPP if the file is
+ * unmovable; -EAGAIN if somebody uses @src; -EBUSY if a consumer has come not
+ * to tolerate moves.
  */
 int memfile_migrate_unmap(struct folio *src)
 {
@@ -101,6 +104,8 @@ int memfile_migrate_unmap(struct folio *src)
 		return 0;
 
 	/* Spare the consumer faults over a folio that cannot move now. */
+	if (mapping_unmovable(src->mapping))
+		return -EOPNOTSUPP;
 	if (memfile_folio_busy(src))
 		return -EAGAIN;
 
@@ -247,20 +252,21 @@ int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 EXPORT_SYMBOL_FOR_MODULES(memfile_migrate_folio, "kvm");
 
 /*
- * Put on @list the folios that must not be where they are once the file is
- * unmovable.  Returns how many there are or may be, isolated or not.
+ * Look from @index on for folios that must not be where they are once the file
+ * is unmovable, and put them on @list if there is one.  Returns how many there
+ * are or may be, isolated or not, of the first few; @index is behind them.
  */
-static unsigned long memfile_isolate_misplaced(struct memfile *mf,
-					       struct list_head *list)
+static unsigned long memfile_find_misplaced(struct memfile *mf, pgoff_t *index,
+					    struct list_head *list)
 {
 	struct address_space *mapping = mf->mapping;
 	struct folio_batch fbatch;
 	unsigned long nr = 0;
-	pgoff_t index = 0;
 	int i;
 
 	folio_batch_init(&fbatch);
-	while (filemap_get_folios(mapping, &index, -1UL, &fbatch)) {
+	while (nr < MEMFILE_NARROW_BATCH &&
+	       filemap_get_folios(mapping, index, -1UL, &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
@@ -268,8 +274,10 @@ static unsigned long memfile_isolate_misplaced(struct memfile *mf,
 			folio_lock(folio);
 			if (folio->mapping != mapping) {
 				nr++;
-			} else if (!folio_is_longterm_pinnable(folio)) {
-				isolate_folio_to_list(folio, list);
+			} else if (!folio_is_longterm_pinnable(folio) &&
+				   !folio_test_hwpoison(folio)) {
+				if (list)
+					isolate_folio_to_list(folio, list);
 				nr++;
 			}
 			folio_unlock(folio);
@@ -280,6 +288,34 @@ static unsigned long memfile_isolate_misplaced(struct memfile *mf,
 	return nr;
 }
 
+/* Move such folios elsewhere, as far as possible. */
+static int memfile_move_misplaced(struct memfile *mf)
+{
+	struct migration_target_control mtc = {
+		.nid = NUMA_NO_NODE,
+		.gfp_mask = GFP_USER | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
+		.reason = MR_LONGTERM_PIN,
+	};
+	pgoff_t index = 0;
+	LIST_HEAD(list);
+	int ret;
+
+	/* What cannot be isolated may be on its way to the LRU. */
+	lru_add_drain_all();
+
+	while (memfile_find_misplaced(mf, &index, &list)) {
+		ret = migrate_pages(&list, alloc_migration_target, NULL,
+				    (unsigned long)&mtc, MIGRATE_SYNC,
+				    MR_LONGTERM_PIN, NULL);
+		putback_movable_pages(&list);
+		if (ret < 0)
+			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
+
 /*
  * Make @mf unmovable, having moved what cannot stay out of ZONE_MOVABLE and
  * CMA.  Returns 0, or -EBUSY, -ENOMEM or -EINTR with @mf as movable as before.
@@ -287,13 +323,7 @@ static unsigned long memfile_isolate_misplaced(struct memfile *mf,
 int memfile_make_unmovable(struct memfile *mf)
 {
 	struct address_space *mapping = mf->mapping;
-	struct migration_target_control mtc = {
-		.nid = NUMA_NO_NODE,
-		.gfp_mask = GFP_USER | __GFP_NOWARN,
-		.reason = MR_LONGTERM_PIN,
-	};
-	int tries, ret = 0;
-	LIST_HEAD(list);
+	int tries, ret = -EBUSY;
 
 	lockdep_assert_held_write(&mapping->invalidate_lock);
 
@@ -301,31 +331,26 @@ int memfile_make_unmovable(struct memfile *mf)
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
 
 	for (tries = 0; tries < MEMFILE_NARROW_TRIES; tries++) {
+		pgoff_t index = 0;
+
+		/* Nothing moves any more: are all where they may stay? */
 		mapping_set_unmovable(mapping);
 		smp_mb(); /* Pairs with the one in memfile_folio_misplaced(). */
-		if (!memfile_isolate_misplaced(mf, &list)) {
-			ret = 0;
-			goto out;
+		if (!memfile_find_misplaced(mf, &index, NULL)) {
+			WRITE_ONCE(mf->narrowing, false);
+			return 0;
 		}
 		mapping_clear_unmovable(mapping);
 
-		ret = migrate_pages(&list, alloc_migration_target, NULL,
-				    (unsigned long)&mtc, MIGRATE_SYNC,
-				    MR_LONGTERM_PIN, NULL);
-		putback_movable_pages(&list);
-
-		if (fatal_signal_pending(current))
-			ret = -EINTR;
-		if (ret < 0)
+		/* Others that hold folios isolated need some time. */
+		if (tries)
+			schedule_timeout_idle(1);
+		ret = memfile_move_misplaced(mf) ?: -EBUSY;
+		if (ret != -EBUSY)
 			break;
-
-		/* What could not be isolated may be on its way to the LRU. */
-		lru_add_drain_all();
 	}
 
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER_MOVABLE);
-	ret = ret < 0 ? ret : -EBUSY;
-out:
 	WRITE_ONCE(mf->narrowing, false);
 	return ret;
 }

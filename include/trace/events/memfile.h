@@ -32,25 +32,22 @@ TRACE_EVENT(memfile_caps,
 		  __entry->old, __entry->new)
 );
 
-/* A consumer has flushed its TLBs on behalf of a batch. */
+/* The consumers have flushed their TLBs on behalf of a batch. */
 TRACE_EVENT(memfile_flush,
 
-	TP_PROTO(struct memfile *mf, s64 unmapped),
+	TP_PROTO(struct memfile *mf),
 
-	TP_ARGS(mf, unmapped),
+	TP_ARGS(mf),
 
 	TP_STRUCT__entry(
 		__field(ino_t, ino)
-		__field(s64, unmapped)
 	),
 
 	TP_fast_assign(
 		__entry->ino = mf->mapping->host->i_ino;
-		__entry->unmapped = unmapped;
 	),
 
-	TP_printk("ino=%lu unmapped=%lld", (unsigned long)__entry->ino,
-		  __entry->unmapped)
+	TP_printk("ino=%lu", (unsigned long)__entry->ino)
 );
 
 /* A folio was moved, or could not be (ret). */

@@ -1,0 +1,1603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of memfile, on a file system and with consumers of their own.
+ *
+ * Moves go through mm/migrate.c.  A consumer is a toy virtual machine with a
+ * page table and a TLB, so that a translation or a TLB entry that survived a
+ * move would show.  Cases that lock or isolate a folio do not assert before
+ * they have given it back, as freeing the file waits for it.
+ *
+ * That waiting for invalidate_lock under a folio lock is reported cannot be
+ * tested, as the report would be a failure: the consumer checks instead that
+ * its operations run with memfile_folio_lock_map held, and memfile_punch()
+ * teaches lockdep the order.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/fs_context.h>
+#include <linux/highmem.h>
+#include <linux/iopoll.h>
+#include <linux/kernfs.h>
+#include <linux/kthread.h>
+#include <linux/memfile.h>
+#include <linux/migrate.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/seq_file.h>
+#include <linux/swap.h>
+#include <linux/sysfs.h>
+
+#include "../../internal.h"
+#include "../internal.h"
+
+#define TEST_PAGES	8
+
+/* The file system */
+
+struct test_file {
+	struct kunit *test;
+	struct inode *inode;
+	struct address_space *mapping;
+	struct memfile mf;
+};
+
+static struct vfsmount *test_mnt;
+
+/* What free_folio was called for since the last file was created. */
+static struct folio *last_freed;
+static unsigned int nr_freed;
+
+static void test_free_folio(struct folio *folio)
+{
+	last_freed = folio;
+	nr_freed++;
+}
+
+static const struct address_space_operations test_aops = {
+	.dirty_folio		= noop_dirty_folio,
+	.migrate_folio		= memfile_migrate_folio,
+	.error_remove_folio	= memfile_error_remove_folio,
+	.free_folio		= test_free_folio,
+};
+
+static int test_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, 0x6d656d66) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type test_fs = {
+	.name			= "memfile_test",
+	.init_fs_context	= test_init_fs_context,
+	.kill_sb		= kill_anon_super,
+};
+
+static int test_suite_init(struct kunit_suite *suite)
+{
+	test_mnt = kern_mount(&test_fs);
+	return PTR_ERR_OR_ZERO(test_mnt);
+}
+
+static void test_suite_exit(struct kunit_suite *suite)
+{
+	kern_unmount(test_mnt);
+}
+
+static void file_release(void *data)
+{
+	struct test_file *file = data;
+
+	mpol_free_shared_policy(&file->mf.policy);
+	iput(file->inode);
+}
+
+static struct test_file *
+file_create_on(struct kunit *test, const struct memfile_backing_store *store,
+	       unsigned long asked)
+{
+	struct test_file *file = kunit_kzalloc(test, sizeof(*file), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	file->test = test;
+	file->inode = new_inode(test_mnt->mnt_sb);
+	KUNIT_ASSERT_NOT_NULL(test, file->inode);
+	file->mapping = file->inode->i_mapping;
+	file->mapping->a_ops = &test_aops;
+
+	mpol_shared_policy_init(&file->mf.policy, NULL);
+	memfile_init(&file->mf, file->mapping, store, asked);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, file_release, file));
+	last_freed = NULL;
+	nr_freed = 0;
+	return file;
+}
+
+static struct test_file *file_create(struct kunit *test, unsigned long asked)
+{
+	return file_create_on(test, &memfile_page_store, asked);
+}
+
+/* 0 if @index is absent. */
+static unsigned long file_pfn(struct test_file *file, pgoff_t index)
+{
+	struct folio *folio = filemap_get_folio(file->mapping, index);
+	unsigned long pfn;
+
+	if (IS_ERR(folio))
+		return 0;
+
+	pfn = folio_pfn(folio);
+	folio_put(folio);
+	return pfn;
+}
+
+static void file_expect_movable(struct test_file *file, bool movable)
+{
+	KUNIT_EXPECT_EQ(file->test, file->mf.caps,
+			movable ? MEMFILE_CAP_MOVE : 0);
+	KUNIT_EXPECT_EQ(file->test, mapping_unmovable(file->mapping), !movable);
+	KUNIT_EXPECT_EQ(file->test, mapping_gfp_mask(file->mapping),
+			movable ? GFP_HIGHUSER_MOVABLE : GFP_HIGHUSER);
+	KUNIT_EXPECT_TRUE(file->test, mapping_inaccessible(file->mapping));
+	KUNIT_EXPECT_TRUE(file->test, mapping_unevictable(file->mapping));
+}
+
+static void file_expect_fdinfo(struct test_file *file, const char *caps,
+			       unsigned long resident, unsigned long migrated)
+{
+	char text[128], expected[128];
+	struct seq_file m = { .buf = text, .size = sizeof(text) };
+
+	memfile_show_fdinfo(&m, &file->mf);
+	text[m.count] = '\0';
+	snprintf(expected, sizeof(expected),
+		 "memfile-caps:\t%s\nmemfile-resident:\t%lu kB\nmemfile-migrated:\t%lu\n",
+		 caps, resident * PAGE_SIZE / SZ_1K, migrated);
+	KUNIT_EXPECT_STREQ(file->test, text, expected);
+}
+
+/* The consumer */
+
+enum test_op {
+	OP_UNMAP,
+	OP_FLUSH,
+	OP_RELOCATE,
+};
+
+struct test_vm {
+	struct memfile_notifier n;
+	struct kunit *test;
+	struct test_file *file;
+
+	/* PFN by index, or 0. */
+	unsigned long pte[TEST_PAGES];
+	unsigned long tlb[TEST_PAGES];
+
+	/* What it is told to do: @hook runs at the beginning of @hook_op. */
+	unsigned long caps;
+	int relocate_error;
+	enum test_op hook_op;
+	void (*hook)(struct test_vm *vm);
+	struct folio *hook_folio;
+	struct task_struct *hook_task;
+	struct completion hook_entered;
+	bool hook_left;
+
+	/* What it was asked for. */
+	unsigned int unmaps;
+	unsigned int flushes;
+	unsigned int relocates;
+	unsigned int invalidates;
+	pgoff_t invalidate_start;
+	pgoff_t invalidate_end;
+	bool invalidating;
+};
+
+static struct test_vm *to_vm(struct memfile_notifier *n)
+{
+	return container_of(n, struct test_vm, n);
+}
+
+static void vm_enter_op(struct test_vm *vm, enum test_op op)
+{
+	KUNIT_EXPECT_TRUE(vm->test, srcu_read_lock_held(&memfile_srcu));
+#ifdef CONFIG_LOCKDEP
+	KUNIT_EXPECT_TRUE(vm->test, lock_is_held(&memfile_folio_lock_map));
+#endif
+	if (vm->hook && op == vm->hook_op)
+		vm->hook(vm);
+}
+
+static unsigned long vm_caps(struct memfile_notifier *n)
+{
+	return to_vm(n)->caps;
+}
+
+static void vm_invalidate_start(struct memfile_notifier *n, pgoff_t start,
+				pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+	pgoff_t index;
+
+	KUNIT_EXPECT_FALSE(vm->test, vm->invalidating);
+	vm->invalidating = true;
+	vm->invalidate_start = start;
+	vm->invalidate_end = end;
+
+	for (index = start; index < end; index++) {
+		vm->pte[index] = 0;
+		vm->tlb[index] = 0;
+	}
+}
+
+static void vm_invalidate_end(struct memfile_notifier *n, pgoff_t start,
+			      pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+
+	KUNIT_EXPECT_TRUE(vm->test, vm->invalidating);
+	KUNIT_EXPECT_EQ(vm->test, start, vm->invalidate_start);
+	KUNIT_EXPECT_EQ(vm->test, end, vm->invalidate_end);
+	vm->invalidating = false;
+	vm->invalidates++;
+}
+
+static bool vm_unmap(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+	bool flush = false;
+	pgoff_t index;
+
+	vm_enter_op(vm, OP_UNMAP);
+	vm->unmaps++;
+
+	for (index = start; index < end; index++) {
+		vm->pte[index] = 0;
+		flush |= vm->tlb[index];
+	}
+	return flush;
+}
+
+static void vm_flush(struct memfile_notifier *n)
+{
+	struct test_vm *vm = to_vm(n);
+
+	vm_enter_op(vm, OP_FLUSH);
+	vm->flushes++;
+	memcpy(vm->tlb, vm->pte, sizeof(vm->tlb));
+}
+
+/* Whether the VM's page table or TLB has @pfn. */
+static bool vm_maps(struct test_vm *vm, unsigned long pfn)
+{
+	pgoff_t index;
+
+	for (index = 0; index < TEST_PAGES; index++) {
+		if (vm->pte[index] == pfn || vm->tlb[index] == pfn)
+			return true;
+	}
+	return false;
+}
+
+/* Memory of a sealed VM depends on its PFN, and only firmware can copy it. */
+static u64 vm_seal(struct test_vm *vm, unsigned long pfn)
+{
+	return vm->n.ops->relocate ? pfn : 0;
+}
+
+static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
+		       struct folio *dst, struct folio *src)
+{
+	u64 seal = folio_pfn(src) ^ folio_pfn(dst);
+	struct test_vm *vm = to_vm(n);
+	u64 *from, *to;
+	int i;
+
+	vm_enter_op(vm, OP_RELOCATE);
+	vm->relocates++;
+
+	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(src));
+	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(dst));
+	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, folio_pfn(src)));
+	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, folio_pfn(dst)));
+
+	if (vm->relocate_error)
+		return vm->relocate_error;
+
+	from = kmap_local_folio(src, 0);
+	to = kmap_local_folio(dst, 0);
+	for (i = 0; i < PAGE_SIZE / sizeof(*to); i++)
+		to[i] = from[i] ^ seal;
+	memset(from, 0, PAGE_SIZE);
+	kunmap_local(to);
+	kunmap_local(from);
+	return 0;
+}
+
+static const struct memfile_notifier_ops plain_ops = {
+	.caps			= vm_caps,
+	.invalidate_start	= vm_invalidate_start,
+	.invalidate_end		= vm_invalidate_end,
+	.unmap			= vm_unmap,
+	.flush			= vm_flush,
+};
+
+static const struct memfile_notifier_ops sealed_ops = {
+	.caps			= vm_caps,
+	.invalidate_start	= vm_invalidate_start,
+	.invalidate_end		= vm_invalidate_end,
+	.unmap			= vm_unmap,
+	.flush			= vm_flush,
+	.relocate		= vm_relocate,
+};
+
+static struct test_vm *vm_create(struct test_file *file,
+				 const struct memfile_notifier_ops *ops,
+				 unsigned long caps)
+{
+	struct kunit *test = file->test;
+	struct test_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	vm->n.ops = ops;
+	vm->test = test;
+	vm->file = file;
+	vm->caps = caps;
+	init_completion(&vm->hook_entered);
+	return vm;
+}
+
+static void vm_unregister(void *data)
+{
+	struct test_vm *vm = data;
+
+	memfile_notifier_unregister(&vm->n);
+}
+
+static int vm_register(struct test_vm *vm)
+{
+	int ret = memfile_notifier_register(&vm->file->mf, &vm->n);
+
+	return ret ?: kunit_add_action_or_reset(vm->test, vm_unregister, vm);
+}
+
+static struct test_vm *vm_attach(struct test_file *file,
+				 const struct memfile_notifier_ops *ops,
+				 unsigned long caps)
+{
+	struct test_vm *vm = vm_create(file, ops, caps);
+
+	KUNIT_ASSERT_EQ(file->test, vm_register(vm), 0);
+	return vm;
+}
+
+static void vm_detach(struct test_vm *vm)
+{
+	kunit_release_action(vm->test, vm_unregister, vm);
+}
+
+static int vm_fault(struct test_vm *vm, pgoff_t index)
+{
+	struct folio *folio = memfile_get_folio(&vm->file->mf, index);
+
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	if (!folio_test_uptodate(folio)) {
+		folio_zero_range(folio, 0, folio_size(folio));
+		folio_mark_uptodate(folio);
+	}
+	folio_unlock(folio);
+
+	vm->pte[index] = folio_pfn(folio);
+	folio_put(folio);
+	return 0;
+}
+
+static unsigned long vm_translate(struct test_vm *vm, pgoff_t index)
+{
+	if (!vm->tlb[index]) {
+		if (!vm->pte[index])
+			KUNIT_ASSERT_EQ(vm->test, vm_fault(vm, index), 0);
+		vm->tlb[index] = vm->pte[index];
+	}
+	return vm->tlb[index];
+}
+
+/* The guest fills a page with @value. */
+static void vm_write(struct test_vm *vm, pgoff_t index, u64 value)
+{
+	unsigned long pfn = vm_translate(vm, index);
+	u64 *addr = kmap_local_page(pfn_to_page(pfn));
+
+	memset64(addr, value ^ vm_seal(vm, pfn), PAGE_SIZE / sizeof(*addr));
+	kunmap_local(addr);
+}
+
+static bool vm_sees(struct test_vm *vm, pgoff_t index, u64 value)
+{
+	unsigned long pfn = vm_translate(vm, index);
+	u64 *addr = kmap_local_page(pfn_to_page(pfn));
+	bool same = true;
+	int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*addr); i++)
+		same &= addr[i] == (value ^ vm_seal(vm, pfn));
+	kunmap_local(addr);
+	return same;
+}
+
+/* A file that can move, the VM that uses it, and a first page with contents. */
+#define TEST_VALUE	0x600dda7a
+
+static struct test_vm *vm_setup(struct kunit *test,
+				const struct memfile_notifier_ops *ops)
+{
+	struct test_vm *vm = vm_attach(file_create(test, MEMFILE_CAP_MOVE), ops,
+				       MEMFILE_CAP_MOVE);
+
+	vm_write(vm, 0, TEST_VALUE);
+	return vm;
+}
+
+/* Moving */
+
+static struct folio *new_folio(struct folio *src, unsigned long private)
+{
+	return folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+}
+
+static struct folio *no_folio(struct folio *src, unsigned long private)
+{
+	return NULL;
+}
+
+static bool file_isolate(struct test_file *file, pgoff_t index,
+			 struct list_head *list)
+{
+	struct folio *folio = filemap_get_folio(file->mapping, index);
+	bool isolated;
+
+	if (IS_ERR(folio))
+		return false;
+
+	isolated = isolate_folio_to_list(folio, list);
+	folio_put(folio);
+	return isolated;
+}
+
+/* Move the first @nr pages in one batch; returns how many failed to. */
+static int file_move(struct test_file *file, unsigned int nr)
+{
+	unsigned int index, failed = 0;
+	LIST_HEAD(list);
+	int ret;
+
+	/* What is on its way to the LRU has a reference more. */
+	lru_add_drain_all();
+	for (index = 0; index < nr; index++)
+		failed += !file_isolate(file, index, &list);
+
+	ret = migrate_pages(&list, new_folio, NULL, 0, MIGRATE_ASYNC,
+			    MR_COMPACTION, NULL);
+	putback_movable_pages(&list);
+	return ret < 0 ? ret : ret + failed;
+}
+
+/* A folio as mm/migrate.c has it: locked, and isolated, which is a reference. */
+static struct folio *file_grab(struct test_file *file, pgoff_t index)
+{
+	struct folio *folio;
+	LIST_HEAD(list);
+
+	lru_add_drain_all();
+	KUNIT_ASSERT_TRUE(file->test, file_isolate(file, index, &list));
+	folio = lru_to_folio(&list);
+	list_del(&folio->lru);
+	folio_lock(folio);
+	return folio;
+}
+
+static void file_ungrab(struct folio *folio)
+{
+	LIST_HEAD(list);
+
+	folio_unlock(folio);
+	list_add(&folio->lru, &list);
+	putback_movable_pages(&list);
+}
+
+/* memfile_migrate_folio() of a @src that has been unmapped and flushed. */
+static int file_move_grabbed(struct test_file *file, struct folio *src)
+{
+	struct folio *dst = new_folio(src, 0);
+	int ret;
+
+	if (!dst)
+		return -ENOMEM;
+
+	folio_lock(dst);
+	ret = memfile_migrate_folio(file->mapping, dst, src, MIGRATE_SYNC);
+	folio_unlock(dst);
+	folio_put(dst);
+	return ret;
+}
+
+static void vm_expect_in_place(struct test_vm *vm, unsigned long pfn)
+{
+	KUNIT_EXPECT_EQ(vm->test, file_pfn(vm->file, 0), pfn);
+	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(vm->test, nr_freed, 0);
+	KUNIT_EXPECT_EQ(vm->test, atomic_long_read(&vm->file->mf.migrated), 0);
+}
+
+static void vm_expect_moved(struct test_vm *vm, unsigned long pfn)
+{
+	KUNIT_EXPECT_NE(vm->test, file_pfn(vm->file, 0), pfn);
+	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, pfn));
+	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+/* Whether the page moves now, as nothing stands in its way any more. */
+static void vm_expect_moves(struct test_vm *vm)
+{
+	unsigned long pfn = file_pfn(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(vm->test, file_move(vm->file, 1), 0);
+	vm_expect_moved(vm, pfn);
+}
+
+/* Other threads */
+
+/* A thread in memfile_get_folio(); @folio stays locked. */
+struct getter {
+	struct test_file *file;
+	struct task_struct *task;
+	struct folio *folio;
+};
+
+static int getter_thread(void *data)
+{
+	struct getter *getter = data;
+
+	getter->folio = memfile_get_folio(&getter->file->mf, 0);
+	return 0;
+}
+
+static struct task_struct *thread_create(struct kunit *test,
+					 int (*thread)(void *), void *data)
+{
+	struct task_struct *task = kthread_create(thread, data, "memfile_test");
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	return get_task_struct(task);
+}
+
+/* Let @task find @folio locked, and wait; @refs are those of others. */
+static void thread_expect_waits(struct kunit *test, struct task_struct *task,
+				struct folio *folio, int refs)
+{
+	int ret, now;
+
+	wake_up_process(task);
+	ret = read_poll_timeout(folio_ref_count, now,
+				folio_test_waiters(folio) && now == refs,
+				USEC_PER_MSEC, 5 * USEC_PER_SEC, false, folio);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, now, refs);
+}
+
+/* Ends @getter and returns the PFN that it got. */
+static unsigned long getter_finish(struct getter *getter)
+{
+	unsigned long pfn;
+
+	kthread_stop_put(getter->task);
+	if (IS_ERR_OR_NULL(getter->folio))
+		return 0;
+
+	pfn = folio_pfn(getter->folio);
+	folio_unlock(getter->folio);
+	folio_put(getter->folio);
+	return pfn;
+}
+
+/* Poison */
+
+static void unpoison(void *data)
+{
+	struct folio *folio = data;
+
+	folio_clear_hwpoison(folio);
+	folio_put(folio);
+}
+
+/* Does to a folio what memory_failure() does before it locks it. */
+static void poison(struct kunit *test, struct folio *folio)
+{
+	folio_get(folio);
+	folio_set_hwpoison(folio);
+	KUNIT_EXPECT_EQ(test, 0,
+			kunit_add_action_or_reset(test, unpoison, folio));
+}
+
+static void need_hwpoison(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+}
+
+/* Cases: capabilities */
+
+static void caps_are_none_before_the_first_consumer(struct kunit *test)
+{
+	file_expect_movable(file_create(test, MEMFILE_CAP_MOVE), false);
+}
+
+static void caps_are_asked_and_store_and_consumer(struct kunit *test)
+{
+	static const struct memfile_backing_store stores[] = {
+		{ .caps = 0 },
+		{ .caps = MEMFILE_CAP_MOVE },
+	};
+	struct test_file *file;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		file = file_create_on(test, &stores[i & 1],
+				      i & 2 ? MEMFILE_CAP_MOVE : 0);
+		vm_attach(file, &plain_ops, i & 4 ? MEMFILE_CAP_MOVE : 0);
+		file_expect_movable(file, i == 7);
+	}
+}
+
+static void differing_consumers_narrow_and_widen(struct kunit *test)
+{
+	struct test_file *file = file_create(test, MEMFILE_CAP_MOVE);
+	struct test_vm *rigid;
+
+	vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+	file_expect_movable(file, true);
+
+	rigid = vm_attach(file, &plain_ops, 0);
+	file_expect_movable(file, false);
+
+	vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+	file_expect_movable(file, false);
+
+	vm_detach(rigid);
+	file_expect_movable(file, true);
+}
+
+static void update_follows_a_changing_consumer(struct kunit *test)
+{
+	struct test_file *file = file_create(test, MEMFILE_CAP_MOVE);
+	struct test_vm *vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+
+	vm->caps = 0;
+	KUNIT_EXPECT_EQ(test, memfile_notifier_update(&vm->n), 0);
+	file_expect_movable(file, false);
+
+	vm->caps = MEMFILE_CAP_MOVE;
+	KUNIT_EXPECT_EQ(test, memfile_notifier_update(&vm->n), 0);
+	file_expect_movable(file, true);
+}
+
+/* Cases: policy */
+
+static struct kobj_attribute *policy_attr(void)
+{
+	struct kernfs_node *dir = kernfs_find_and_get(mm_kobj->sd, "memfile");
+	struct kernfs_node *kn = kernfs_find_and_get(dir, "movable");
+	struct kobj_attribute *attr = container_of((struct attribute *)kn->priv,
+						   struct kobj_attribute, attr);
+
+	kernfs_put(kn);
+	kernfs_put(dir);
+	return attr;
+}
+
+static ssize_t set_policy(const char *policy)
+{
+	struct kobj_attribute *attr = policy_attr();
+
+	return attr->store(mm_kobj, attr, policy, strlen(policy));
+}
+
+static void expect_policy(struct kunit *test, const char *expected)
+{
+	struct kobj_attribute *attr = policy_attr();
+	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	KUNIT_EXPECT_EQ(test, attr->show(mm_kobj, attr, text),
+			strlen(expected));
+	KUNIT_EXPECT_STREQ(test, text, expected);
+}
+
+static void policy_reset(struct kunit *test)
+{
+	set_policy("request");
+}
+
+static void policy_request_gives_what_is_asked_for(struct kunit *test)
+{
+	unsigned long asked = 0;
+
+	expect_policy(test, "always [request] never\n");
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, MEMFILE_CAP_MOVE),
+			0);
+	KUNIT_EXPECT_EQ(test, asked, 0);
+
+	asked = MEMFILE_CAP_MOVE;
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, MEMFILE_CAP_MOVE),
+			0);
+	KUNIT_EXPECT_EQ(test, asked, MEMFILE_CAP_MOVE);
+}
+
+static void policy_always_gives_what_is_tolerated(struct kunit *test)
+{
+	unsigned long asked = 0;
+
+	KUNIT_EXPECT_EQ(test, set_policy("always\n"), strlen("always\n"));
+	expect_policy(test, "[always] request never\n");
+
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, 0), 0);
+	KUNIT_EXPECT_EQ(test, asked, 0);
+
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, MEMFILE_CAP_MOVE),
+			0);
+	KUNIT_EXPECT_EQ(test, asked, MEMFILE_CAP_MOVE);
+}
+
+static void policy_never_refuses_only_who_asks(struct kunit *test)
+{
+	unsigned long asked = MEMFILE_CAP_MOVE;
+
+	KUNIT_EXPECT_EQ(test, set_policy("never\n"), strlen("never\n"));
+	expect_policy(test, "always request [never]\n");
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, MEMFILE_CAP_MOVE),
+			-EPERM);
+
+	asked = 0;
+	KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, MEMFILE_CAP_MOVE),
+			0);
+	KUNIT_EXPECT_EQ(test, asked, 0);
+}
+
+static void asking_for_more_than_tolerated_is_invalid(struct kunit *test)
+{
+	static const char * const policies[] = { "always", "request", "never" };
+	unsigned long asked = MEMFILE_CAP_MOVE;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		set_policy(policies[i]);
+		KUNIT_EXPECT_EQ(test, memfile_request_caps(&asked, 0), -EINVAL);
+	}
+}
+
+static void policy_of_another_name_is_invalid(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, set_policy("sometimes\n"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, set_policy(""), -EINVAL);
+	expect_policy(test, "always [request] never\n");
+}
+
+/* Cases: states of an index */
+
+static void absent_index_becomes_resident(struct kunit *test)
+{
+	struct test_file *file = file_create(test, 0);
+	struct folio *folio;
+
+	KUNIT_EXPECT_EQ(test, file_pfn(file, 3), 0);
+
+	folio = memfile_get_folio(&file->mf, 3);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_TRUE(test, folio_test_locked(folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
+	KUNIT_EXPECT_EQ(test, folio->index, 3);
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_EQ(test, file_pfn(file, 3), folio_pfn(folio));
+	file_expect_fdinfo(file, "none", 1, 0);
+}
+
+static void resident_index_keeps_its_folio(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long pfn = file_pfn(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 0, TEST_PAGES),
+			0);
+	KUNIT_EXPECT_EQ(test, vm->file->mapping->nrpages, TEST_PAGES);
+	vm_expect_in_place(vm, pfn);
+}
+
+static void resident_folio_is_not_evictable(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *folio;
+
+	lru_add_drain_all();
+	folio = memfile_get_folio(&vm->file->mf, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_EQ(test, mapping_evict_folio(vm->file->mapping, folio), 0);
+
+	/* It is being dirty that protects it. */
+	folio_clear_dirty(folio);
+	KUNIT_EXPECT_EQ(test, mapping_evict_folio(vm->file->mapping, folio), 1);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+static void punched_range_is_absent(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_file *file = vm->file;
+
+	vm_write(vm, 1, TEST_VALUE);
+	vm_write(vm, 2, TEST_VALUE);
+
+	memfile_punch(&file->mf, 1, 2);
+	KUNIT_EXPECT_EQ(test, file_pfn(file, 1), 0);
+	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, 0));
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 2, TEST_VALUE));
+}
+
+static void punch_invalidates_every_consumer(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *other = vm_attach(vm->file, &plain_ops, 0);
+
+	memfile_punch(&vm->file->mf, 1, 5);
+	KUNIT_EXPECT_EQ(test, vm->invalidate_start, 1);
+	KUNIT_EXPECT_EQ(test, vm->invalidate_end, 5);
+	KUNIT_EXPECT_EQ(test, vm->invalidates, 1);
+	KUNIT_EXPECT_FALSE(test, vm->invalidating);
+	KUNIT_EXPECT_EQ(test, other->invalidates, 1);
+	KUNIT_EXPECT_FALSE(test, other->invalidating);
+}
+
+static void poisoned_index_stays_so_until_punched(struct kunit *test)
+{
+	struct test_vm *vm;
+
+	need_hwpoison(test);
+	vm = vm_setup(test, &plain_ops);
+	poison(test, pfn_folio(file_pfn(vm->file, 0)));
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+
+	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 1), 0);
+
+	memfile_punch(&vm->file->mf, 0, 1);
+	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 0), 0);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
+}
+
+static void error_unmaps_and_flushes_but_keeps_the_folio(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long pfn = file_pfn(vm->file, 0);
+	struct folio *folio;
+
+	folio = memfile_get_folio(&vm->file->mf, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_EQ(test, MF_DELAYED,
+			memfile_error_remove_folio(vm->file->mapping, folio));
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
+	KUNIT_EXPECT_FALSE(test, vm_maps(vm, pfn));
+	vm_expect_in_place(vm, pfn);
+}
+
+/* Cases: waiting for the folio lock */
+
+static void locked_folio_is_waited_for_without_a_reference(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct getter getter = { .file = vm->file };
+	struct folio *folio;
+
+	getter.task = thread_create(test, getter_thread, &getter);
+	folio = file_grab(vm->file, 0);
+	thread_expect_waits(test, getter.task, folio, 2);
+	file_ungrab(folio);
+
+	KUNIT_EXPECT_EQ(test, getter_finish(&getter), folio_pfn(folio));
+}
+
+static void folio_punched_before_it_was_locked_is_not_got(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct getter getter = { .file = vm->file };
+	struct folio *folio;
+	unsigned long pfn;
+
+	getter.task = thread_create(test, getter_thread, &getter);
+	folio = file_grab(vm->file, 0);
+	thread_expect_waits(test, getter.task, folio, 2);
+	folio_get(folio);
+	filemap_remove_folio(folio);
+	file_ungrab(folio);
+
+	pfn = getter_finish(&getter);
+	KUNIT_EXPECT_NE(test, pfn, 0);
+	KUNIT_EXPECT_NE(test, pfn, folio_pfn(folio));
+	KUNIT_EXPECT_EQ(test, pfn, file_pfn(vm->file, 0));
+	folio_put(folio);
+}
+
+/* Cases: folios that must not be where they are once nothing moves */
+
+static unsigned long misplaced[TEST_PAGES];
+static unsigned int nr_stay_asked;
+
+static bool stays_unless_misplaced(struct folio *folio)
+{
+	pgoff_t index;
+
+	for (index = 0; index < TEST_PAGES; index++) {
+		if (misplaced[index] == folio_pfn(folio))
+			return false;
+	}
+	return true;
+}
+
+static bool stays_when_asked_again(struct folio *folio)
+{
+	return nr_stay_asked++;
+}
+
+static void file_misplace(struct test_file *file, unsigned int nr)
+{
+	pgoff_t index;
+
+	for (index = 0; index < TEST_PAGES; index++)
+		misplaced[index] = index < nr ? file_pfn(file, index) : 0;
+	kunit_activate_static_stub(file->test, memfile_folio_may_stay,
+				   stays_unless_misplaced);
+}
+
+static void new_folio_is_replaced_if_misplaced(struct kunit *test)
+{
+	struct test_file *file = file_create(test, 0);
+	struct test_vm *vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+
+	nr_stay_asked = 0;
+	kunit_activate_static_stub(test, memfile_folio_may_stay,
+				   stays_when_asked_again);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), 0);
+	KUNIT_EXPECT_EQ(test, nr_stay_asked, 2);
+	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	KUNIT_EXPECT_EQ(test, file->mapping->nrpages, 1);
+}
+
+static void new_folio_of_a_movable_file_may_be_anywhere(struct kunit *test)
+{
+	struct test_file *file = file_create(test, MEMFILE_CAP_MOVE);
+	struct test_vm *vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+
+	nr_stay_asked = 0;
+	kunit_activate_static_stub(test, memfile_folio_may_stay,
+				   stays_when_asked_again);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), 0);
+	KUNIT_EXPECT_EQ(test, nr_freed, 0);
+}
+
+static struct kunit_case memfile_cases[] = {
+	KUNIT_CASE(caps_are_none_before_the_first_consumer),
+	KUNIT_CASE(caps_are_asked_and_store_and_consumer),
+	KUNIT_CASE(differing_consumers_narrow_and_widen),
+	KUNIT_CASE(update_follows_a_changing_consumer),
+	KUNIT_CASE(policy_request_gives_what_is_asked_for),
+	KUNIT_CASE(policy_always_gives_what_is_tolerated),
+	KUNIT_CASE(policy_never_refuses_only_who_asks),
+	KUNIT_CASE(asking_for_more_than_tolerated_is_invalid),
+	KUNIT_CASE(policy_of_another_name_is_invalid),
+	KUNIT_CASE(absent_index_becomes_resident),
+	KUNIT_CASE(resident_index_keeps_its_folio),
+	KUNIT_CASE(resident_folio_is_not_evictable),
+	KUNIT_CASE(punched_range_is_absent),
+	KUNIT_CASE(punch_invalidates_every_consumer),
+	KUNIT_CASE(poisoned_index_stays_so_until_punched),
+	KUNIT_CASE(error_unmaps_and_flushes_but_keeps_the_folio),
+	KUNIT_CASE(locked_folio_is_waited_for_without_a_reference),
+	KUNIT_CASE(folio_punched_before_it_was_locked_is_not_got),
+	KUNIT_CASE(new_folio_is_replaced_if_misplaced),
+	KUNIT_CASE(new_folio_of_a_movable_file_may_be_anywhere),
+	{}
+};
+
+static struct kunit_suite memfile_suite = {
+	.name = "memfile",
+	.suite_init = test_suite_init,
+	.suite_exit = test_suite_exit,
+	.exit = policy_reset,
+	.test_cases = memfile_cases,
+};
+
+/* Cases: a move */
+
+static void migrate_takes_contents_and_translations_along(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+	struct folio *dst;
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	vm_expect_moved(vm, src);
+
+	dst = pfn_folio(file_pfn(vm->file, 0));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(dst));
+	KUNIT_EXPECT_TRUE(test, folio_test_uptodate(dst));
+	file_expect_fdinfo(vm->file, "move", 1, 1);
+}
+
+static void migrate_frees_the_source_once(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *src = pfn_folio(file_pfn(vm->file, 0));
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	KUNIT_EXPECT_PTR_EQ(test, last_freed, src);
+}
+
+static void migrate_unmaps_and_flushes_every_consumer(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *other = vm_attach(vm->file, &plain_ops,
+					  MEMFILE_CAP_MOVE);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	KUNIT_EXPECT_TRUE(test, vm_sees(other, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	vm_expect_moved(vm, src);
+	vm_expect_moved(other, src);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
+	KUNIT_EXPECT_EQ(test, other->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, other->flushes, 1);
+}
+
+static void hook_write(struct test_vm *vm)
+{
+	vm_write(vm, 0, ~TEST_VALUE);
+}
+
+static void write_through_a_stale_tlb_is_not_lost(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+
+	vm->hook = hook_write;
+	vm->hook_op = OP_FLUSH;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, ~TEST_VALUE));
+}
+
+/* Cases: flushing */
+
+static void batch_is_flushed_once(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	pgoff_t index;
+
+	for (index = 0; index < TEST_PAGES; index++)
+		vm_write(vm, index, index);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, TEST_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, TEST_PAGES);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
+	KUNIT_EXPECT_EQ(test, nr_freed, TEST_PAGES);
+	for (index = 0; index < TEST_PAGES; index++)
+		KUNIT_EXPECT_TRUE(test, vm_sees(vm, index, index));
+}
+
+static void batch_of_two_files_flushes_each_once(struct kunit *test)
+{
+	struct test_vm *vms[] = {
+		vm_setup(test, &plain_ops),
+		vm_setup(test, &plain_ops),
+	};
+	LIST_HEAD(list);
+	int i;
+
+	vm_write(vms[0], 1, TEST_VALUE);
+	vm_write(vms[1], 1, TEST_VALUE);
+
+	lru_add_drain_all();
+	for (i = 0; i < 4; i++)
+		file_isolate(vms[i % 2]->file, i / 2, &list);
+	KUNIT_EXPECT_EQ(test, 0,
+			migrate_pages(&list, new_folio, NULL, 0, MIGRATE_ASYNC,
+				      MR_COMPACTION, NULL));
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, vms[i]->unmaps, 2);
+		KUNIT_EXPECT_EQ(test, vms[i]->flushes, 1);
+		KUNIT_EXPECT_EQ(test, 2,
+				atomic_long_read(&vms[i]->file->mf.migrated));
+	}
+}
+
+static void flush_is_spared_if_no_tlb_has_the_folio(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *other = vm_attach(vm->file, &plain_ops,
+					  MEMFILE_CAP_MOVE);
+
+	KUNIT_EXPECT_EQ(test, vm_fault(other, 0), 0);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
+	KUNIT_EXPECT_EQ(test, other->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, other->flushes, 0);
+}
+
+/* Unmaps two folios, and flushes them as batches of one each. */
+static void flush_two_batches(struct test_vm *vm, bool unmap_both_first)
+{
+	struct folio *folios[2];
+	LIST_HEAD(first);
+	LIST_HEAD(second);
+
+	vm_write(vm, 1, TEST_VALUE);
+	folios[0] = file_grab(vm->file, 0);
+	folios[1] = file_grab(vm->file, 1);
+	list_add(&folios[0]->lru, &first);
+	list_add(&folios[1]->lru, &second);
+	vm->hook_folio = folios[1];
+
+	KUNIT_EXPECT_EQ(vm->test, memfile_migrate_unmap(folios[0]), 0);
+	if (unmap_both_first)
+		KUNIT_EXPECT_EQ(vm->test, memfile_migrate_unmap(folios[1]), 0);
+	memfile_migrate_flush(&first);
+	KUNIT_EXPECT_EQ(vm->test, vm->flushes, 1);
+	memfile_migrate_flush(&second);
+
+	list_del(&folios[0]->lru);
+	list_del(&folios[1]->lru);
+	file_ungrab(folios[0]);
+	file_ungrab(folios[1]);
+}
+
+static void flush_of_another_batch_serves(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+
+	flush_two_batches(vm, true);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 2);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
+}
+
+static void hook_unmap(struct test_vm *vm)
+{
+	if (vm->hook_folio)
+		memfile_unmap_folio(&vm->file->mf, vm->hook_folio);
+	vm->hook_folio = NULL;
+}
+
+static void flush_that_began_before_the_unmap_does_not(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+
+	vm->hook = hook_unmap;
+	vm->hook_op = OP_FLUSH;
+	flush_two_batches(vm, false);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 2);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 2);
+}
+
+/* Cases: somebody uses the folio */
+
+static void migrate_pinned_folio_returns_eagain(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *folio = file_grab(vm->file, 0);
+
+	folio_get(folio);
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	file_ungrab(folio);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	vm_expect_in_place(vm, folio_pfn(folio));
+
+	folio_put(folio);
+	vm_expect_moves(vm);
+}
+
+static void hook_get_folio(struct test_vm *vm)
+{
+	folio_get(vm->hook_folio);
+	vm->hook = NULL;
+}
+
+static void migrate_with_a_fault_in_flight_returns_eagain(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *folio = file_grab(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), 0);
+	folio_get(folio);
+	KUNIT_EXPECT_EQ(test, file_move_grabbed(vm->file, folio), -EAGAIN);
+	folio_put(folio);
+	file_ungrab(folio);
+	vm_expect_in_place(vm, folio_pfn(folio));
+}
+
+static void fault_in_flight_keeps_the_folio_for_now(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->hook = hook_get_folio;
+	vm->hook_op = OP_FLUSH;
+	vm->hook_folio = pfn_folio(src);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	vm_expect_in_place(vm, src);
+
+	folio_put(vm->hook_folio);
+	vm_expect_moves(vm);
+}
+
+static void hook_let_fault(struct test_vm *vm)
+{
+	thread_expect_waits(vm->test, vm->hook_task, vm->hook_folio, 2);
+}
+
+static void fault_during_a_move_gets_the_destination(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+	struct getter getter = { .file = vm->file };
+
+	getter.task = thread_create(test, getter_thread, &getter);
+	vm->hook = hook_let_fault;
+	vm->hook_op = OP_FLUSH;
+	vm->hook_folio = pfn_folio(src);
+	vm->hook_task = getter.task;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+
+	KUNIT_EXPECT_EQ(test, getter_finish(&getter), file_pfn(vm->file, 0));
+	vm_expect_moved(vm, src);
+}
+
+/* Cases: nothing moves */
+
+static void consumer_is_asked_again_before_each_move(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *folio;
+
+	vm->caps = 0;
+	folio = file_grab(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), -EBUSY);
+	file_ungrab(folio);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	vm_expect_in_place(vm, folio_pfn(folio));
+
+	vm->caps = MEMFILE_CAP_MOVE;
+	vm_expect_moves(vm);
+}
+
+static void unmovable_file_is_left_alone(struct kunit *test)
+{
+	struct test_file *file = file_create(test, 0);
+	struct test_vm *vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+	unsigned long src;
+
+	vm_write(vm, 0, TEST_VALUE);
+	src = file_pfn(file, 0);
+	KUNIT_EXPECT_EQ(test, file_move(file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	vm_expect_in_place(vm, src);
+}
+
+static void migrate_poisoned_folio_returns_ehwpoison(struct kunit *test)
+{
+	struct test_vm *vm;
+	struct folio *folio;
+
+	need_hwpoison(test);
+	vm = vm_setup(test, &plain_ops);
+	folio = file_grab(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), 0);
+	poison(test, folio);
+	KUNIT_EXPECT_EQ(test, file_move_grabbed(vm->file, folio), -EHWPOISON);
+	file_ungrab(folio);
+
+	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 0), folio_pfn(folio));
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+}
+
+static void failing_to_allocate_unmaps_nothing(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+	LIST_HEAD(list);
+
+	lru_add_drain_all();
+	KUNIT_ASSERT_TRUE(test, file_isolate(vm->file, 0, &list));
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			migrate_pages(&list, no_folio, NULL, 0, MIGRATE_ASYNC,
+				      MR_COMPACTION, NULL));
+	putback_movable_pages(&list);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	vm_expect_in_place(vm, src);
+}
+
+/* Cases: a consumer goes away */
+
+/* For unmap not allowed to consumers, but a wait that lasts is what it takes. */
+static void hook_dawdle(struct test_vm *vm)
+{
+	complete(&vm->hook_entered);
+	msleep(50);
+	WRITE_ONCE(vm->hook_left, true);
+}
+
+static int mover_thread(void *data)
+{
+	return file_move(data, 1);
+}
+
+static void unregister_during(struct kunit *test, enum test_op op)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+	struct task_struct *task;
+
+	vm->hook = hook_dawdle;
+	vm->hook_op = op;
+	task = thread_create(test, mover_thread, vm->file);
+	wake_up_process(task);
+	wait_for_completion(&vm->hook_entered);
+
+	vm_detach(vm);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(vm->hook_left));
+	KUNIT_EXPECT_EQ(test, kthread_stop_put(task), 0);
+	KUNIT_EXPECT_NE(test, file_pfn(vm->file, 0), src);
+}
+
+static void unregister_waits_for_unmap(struct kunit *test)
+{
+	unregister_during(test, OP_UNMAP);
+}
+
+static void unregister_waits_for_flush(struct kunit *test)
+{
+	unregister_during(test, OP_FLUSH);
+}
+
+static void unregister_waits_for_relocate(struct kunit *test)
+{
+	unregister_during(test, OP_RELOCATE);
+}
+
+/* Cases: only the consumer can transfer the contents */
+
+static void relocate_transfers_the_contents(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	/* Nobody else did: the CPU's copy would be sealed for the source. */
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	vm_expect_moved(vm, src);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 1);
+	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	KUNIT_EXPECT_TRUE(test,
+			  folio_test_dirty(pfn_folio(file_pfn(vm->file, 0))));
+	file_expect_fdinfo(vm->file, "move", 1, 1);
+}
+
+static void relocate_fails(struct kunit *test, int error, bool retried)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->relocate_error = error;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates > 1, retried);
+	vm_expect_in_place(vm, src);
+
+	vm->relocate_error = 0;
+	vm_expect_moves(vm);
+}
+
+static void relocate_refused_is_not_retried(struct kunit *test)
+{
+	relocate_fails(test, -EBUSY, false);
+}
+
+static void relocate_that_breaks_is_not_retried(struct kunit *test)
+{
+	relocate_fails(test, -EIO, false);
+}
+
+static void relocate_that_is_busy_is_retried(struct kunit *test)
+{
+	relocate_fails(test, -EAGAIN, true);
+}
+
+static void relocate_is_undone_if_the_freeze_fails(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->hook = hook_get_folio;
+	vm->hook_op = OP_RELOCATE;
+	vm->hook_folio = pfn_folio(src);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 2);
+	vm_expect_in_place(vm, src);
+
+	folio_put(vm->hook_folio);
+	vm_expect_moves(vm);
+}
+
+static void relocate_is_not_begun_with_a_fault_in_flight(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->hook = hook_get_folio;
+	vm->hook_op = OP_FLUSH;
+	vm->hook_folio = pfn_folio(src);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 0);
+	vm_expect_in_place(vm, src);
+
+	folio_put(vm->hook_folio);
+	vm_expect_moves(vm);
+}
+
+static void two_relocators_move_nothing(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	struct test_vm *other = vm_attach(vm->file, &sealed_ops,
+					  MEMFILE_CAP_MOVE);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 0);
+	KUNIT_EXPECT_EQ(test, other->relocates, 0);
+	vm_expect_in_place(vm, src);
+
+	vm_detach(other);
+	vm_expect_moves(vm);
+}
+
+/* Cases: narrowing */
+
+static void narrowing_moves_misplaced_folios_out(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops, 0);
+	unsigned long src = file_pfn(vm->file, 0);
+	unsigned long placed;
+
+	vm_write(vm, 1, TEST_VALUE);
+	placed = file_pfn(vm->file, 1);
+
+	file_misplace(vm->file, 1);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), 0);
+	file_expect_movable(vm->file, false);
+	vm_expect_moved(vm, src);
+	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 1), placed);
+	file_expect_fdinfo(vm->file, "none", 2, 1);
+}
+
+static void narrowing_that_fails_leaves_all_as_it_was(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops, 0);
+	struct folio *pinned = pfn_folio(file_pfn(vm->file, 0));
+	unsigned int unmaps;
+
+	folio_get(pinned);
+	file_misplace(vm->file, 1);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), -EBUSY);
+	file_expect_movable(vm->file, true);
+	vm_expect_in_place(vm, folio_pfn(pinned));
+
+	folio_put(pinned);
+	unmaps = rigid->unmaps;
+	vm_expect_moves(vm);
+	KUNIT_EXPECT_EQ(test, rigid->unmaps, unmaps);
+
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), 0);
+	file_expect_movable(vm->file, false);
+}
+
+static void update_that_fails_moves_nothing_meanwhile(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *pinned = pfn_folio(file_pfn(vm->file, 0));
+
+	folio_get(pinned);
+	file_misplace(vm->file, 1);
+	vm->caps = 0;
+	KUNIT_EXPECT_EQ(test, memfile_notifier_update(&vm->n), -EBUSY);
+	folio_put(pinned);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	vm_expect_in_place(vm, folio_pfn(pinned));
+
+	vm->caps = MEMFILE_CAP_MOVE;
+	KUNIT_EXPECT_EQ(test, memfile_notifier_update(&vm->n), 0);
+	file_expect_movable(vm->file, true);
+	vm_expect_moves(vm);
+}
+
+static void widening_lets_folios_move_again(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct test_vm *rigid = vm_attach(vm->file, &plain_ops, 0);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	vm_expect_in_place(vm, src);
+
+	vm_detach(rigid);
+	vm_expect_moves(vm);
+}
+
+static struct kunit_case memfile_migrate_cases[] = {
+	KUNIT_CASE(migrate_takes_contents_and_translations_along),
+	KUNIT_CASE(migrate_frees_the_source_once),
+	KUNIT_CASE(migrate_unmaps_and_flushes_every_consumer),
+	KUNIT_CASE(write_through_a_stale_tlb_is_not_lost),
+	KUNIT_CASE(batch_is_flushed_once),
+	KUNIT_CASE(batch_of_two_files_flushes_each_once),
+	KUNIT_CASE(flush_is_spared_if_no_tlb_has_the_folio),
+	KUNIT_CASE(flush_of_another_batch_serves),
+	KUNIT_CASE(flush_that_began_before_the_unmap_does_not),
+	KUNIT_CASE(migrate_pinned_folio_returns_eagain),
+	KUNIT_CASE(migrate_with_a_fault_in_flight_returns_eagain),
+	KUNIT_CASE(fault_in_flight_keeps_the_folio_for_now),
+	KUNIT_CASE(fault_during_a_move_gets_the_destination),
+	KUNIT_CASE(consumer_is_asked_again_before_each_move),
+	KUNIT_CASE(unmovable_file_is_left_alone),
+	KUNIT_CASE(migrate_poisoned_folio_returns_ehwpoison),
+	KUNIT_CASE(failing_to_allocate_unmaps_nothing),
+	KUNIT_CASE(unregister_waits_for_unmap),
+	KUNIT_CASE(unregister_waits_for_flush),
+	KUNIT_CASE(unregister_waits_for_relocate),
+	KUNIT_CASE(relocate_transfers_the_contents),
+	KUNIT_CASE(relocate_refused_is_not_retried),
+	KUNIT_CASE(relocate_that_breaks_is_not_retried),
+	KUNIT_CASE(relocate_that_is_busy_is_retried),
+	KUNIT_CASE(relocate_is_undone_if_the_freeze_fails),
+	KUNIT_CASE(relocate_is_not_begun_with_a_fault_in_flight),
+	KUNIT_CASE(two_relocators_move_nothing),
+	KUNIT_CASE(narrowing_moves_misplaced_folios_out),
+	KUNIT_CASE(narrowing_that_fails_leaves_all_as_it_was),
+	KUNIT_CASE(update_that_fails_moves_nothing_meanwhile),
+	KUNIT_CASE(widening_lets_folios_move_again),
+	{}
+};
+
+static struct kunit_suite memfile_migrate_suite = {
+	.name = "memfile_migrate",
+	.suite_init = test_suite_init,
+	.suite_exit = test_suite_exit,
+	.test_cases = memfile_migrate_cases,
+};
+
+kunit_test_suites(&memfile_suite, &memfile_migrate_suite);

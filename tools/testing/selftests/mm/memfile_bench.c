@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What moving and faulting a guest's memory costs, by instruction count.
+ *
+ * Meant for QEMU's "-accel tcg,thread=single -icount shift=0,sleep=off" with
+ * one CPU and two nodes, where a nanosecond is an instruction and boots differ
+ * by less than a thousandth.  Elsewhere numbers are printed, not judged.
+ *
+ * Prints name<TAB>value<TAB>unit<TAB>note.
+ */
+#include "kselftest_harness.h"
+#include <time.h>
+#include "memfile_vm.h"
+
+#define SIZE	(16UL << 20)
+#define NR	(SIZE / MF_PAGE)
+#define ROUNDS	7		/* the first is not counted */
+#define TIMEOUT	(4 * MF_PATIENCE)
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
+	return ts.tv_sec * 1e9 + ts.tv_nsec;
+}
+
+static void print(const char *name, double value, const char *unit,
+		  const char *note)
+{
+	printf("%s\t%.3f\t%s\t%s\n", name, value, unit, note);
+	fflush(stdout);
+}
+
+/* Two instructions a turn: does the clock count instructions? */
+static bool clock_counts_instructions(void)
+{
+	unsigned long n = 10000000;
+	double ns = now();
+
+	asm volatile("1: dec %0; jnz 1b" : "+r"(n) : : "cc");
+	ns = now() - ns;
+	return ns > 19.8e6 && ns < 20.4e6;
+}
+
+static uint64_t vm_stat(int vm, const char *name)
+{
+	int fd = ioctl(vm, KVM_GET_STATS_FD, NULL);
+	struct kvm_stats_header head;
+	uint64_t value = 0;
+	uint32_t i;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return 0;
+	for (i = 0; i < head.num_desc; i++) {
+		size_t len = sizeof(struct kvm_stats_desc) + head.name_size;
+		char buf[512] = "";
+		struct kvm_stats_desc *desc = (void *)buf;
+
+		if (pread(fd, buf, len, head.desc_offset + i * len) == len &&
+		    !strcmp(desc->name, name) &&
+		    pread(fd, &value, sizeof(value),
+			  head.data_offset + desc->offset) == sizeof(value))
+			break;
+	}
+	close(fd);
+	return value;
+}
+
+/* One pass of the guest in this thread; the vCPU is parked afterwards. */
+static double one_pass(struct __test_metadata *_metadata, struct mf_vm *vm)
+{
+	double ns = now();
+
+	vm->vcpu[0].ctl->stop = 1;
+	mf_run(&vm->vcpu[0]);
+	ns = now() - ns;
+	ASSERT_STREQ("", vm->vcpu[0].error);
+	return ns;
+}
+
+struct cost {
+	double instructions;	/* a page */
+	double flushes;		/* remote TLB flushes a page */
+};
+
+/* Move all of it between nodes 0 and 1, back and forth. */
+static struct cost move_rounds(struct __test_metadata *_metadata,
+			       struct mf_vm *vm)
+{
+	static int nodes[NR], status[NR];
+	static void *pages[NR];
+	struct cost cost = {};
+	uint64_t flushes = 0;
+	int i, round, node, left = 0;
+	double ns = 0;
+
+	one_pass(_metadata, vm);
+	for (i = 0; i < NR; i++) {
+		pages[i] = vm->mem + i * MF_PAGE;
+		mf_touch(pages[i]);
+	}
+	mf_move_pages(vm, 0, SIZE, 0);
+	one_pass(_metadata, vm);
+	for (round = 0; round < ROUNDS; round++) {
+		node = (round + 1) % 2;
+		for (i = 0; i < NR; i++)
+			nodes[i] = node;
+		if (round == 1) {
+			flushes = vm_stat(vm->fd, "remote_tlb_flush_requests");
+			ns = 0;
+		}
+		ns -= now();
+		syscall(__NR_move_pages, 0, NR, pages, nodes, status,
+			MPOL_MF_MOVE);
+		ns += now();
+		for (i = 0; i < NR; i++)
+			left += status[i] != node;
+		ASSERT_EQ(0, left);
+		/* Moved pages are mapped into the guest again, uncounted. */
+		one_pass(_metadata, vm);
+	}
+	flushes = vm_stat(vm->fd, "remote_tlb_flush_requests") - flushes;
+	cost.instructions = ns / NR / (ROUNDS - 1);
+	cost.flushes = (double)flushes / NR / (ROUNDS - 1);
+	return cost;
+}
+
+/* The slot's address is the file's own mapping, or says nothing. */
+static struct cost move_cost(struct __test_metadata *_metadata,
+			     enum mf_client client, bool slot_has_mapping,
+			     const char *name, const char *note)
+{
+	struct mf_vm vm;
+	struct cost cost;
+	char text[64];
+
+	mf_create(_metadata, &vm, client, SIZE, GUEST_MEMFD_FLAG_MOVABLE, 1);
+	if (!slot_has_mapping) {
+		ASSERT_EQ(0, mf_set_slot(&vm, 0));
+		vm.hva = 0;
+		ASSERT_EQ(0, mf_set_slot(&vm, SIZE));
+	}
+	cost = move_rounds(_metadata, &vm);
+	snprintf(text, sizeof(text), "move_%s", name);
+	print(text, cost.instructions, "ns/page", note);
+	snprintf(text, sizeof(text), "flushes_%s", name);
+	print(text, cost.flushes, "flushes/page", note);
+	return cost;
+}
+
+FIXTURE(bench)
+{
+};
+
+FIXTURE_SETUP(bench)
+{
+}
+
+FIXTURE_TEARDOWN(bench)
+{
+}
+
+TEST_F_TIMEOUT(bench, move, TIMEOUT)
+{
+	struct cost memfd, bound, mapped, hva;
+	const char *lacks = mf_lacks_nodes();
+
+	if (!lacks)
+		lacks = mf_lacks(MF_MEMFD, 0);
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	memfd = move_cost(_metadata, MF_MEMFD, true, "memfd",
+			  "ordinary slot on memfd");
+	lacks = mf_lacks(MF_BOUND, GUEST_MEMFD_FLAG_MOVABLE);
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	bound = move_cost(_metadata, MF_BOUND, false, "bound",
+			  "bound guest_memfd");
+	mapped = move_cost(_metadata, MF_BOUND, true, "bound_mapped",
+			   "the same, the slot's address its own mapping");
+	hva = move_cost(_metadata, MF_HVA, true, "hva",
+			"ordinary slot on mapped guest_memfd");
+	print("ratio_bound", bound.instructions / memfd.instructions, "",
+	      "to memfd");
+	print("ratio_bound_mapped", mapped.instructions / memfd.instructions,
+	      "", "to memfd");
+	print("ratio_hva", hva.instructions / memfd.instructions, "",
+	      "to memfd");
+
+	EXPECT_LE(bound.flushes * 8, 1.0);
+	EXPECT_LE(mapped.flushes * 8, 1.0);
+	if (!clock_counts_instructions())
+		SKIP(return, "no icount: ratios are printed, not judged");
+	EXPECT_LE(bound.instructions, memfd.instructions);
+	EXPECT_LE(mapped.instructions, memfd.instructions);
+}
+
+/* The first touch of each page by the guest, less a touch of it later. */
+static void fault_cost(struct __test_metadata *_metadata,
+		       enum mf_client client, uint64_t flags, bool allocated,
+		       const char *name, const char *note)
+{
+	struct mf_vm vm;
+	double ns;
+
+	mf_create(_metadata, &vm, client, SIZE, flags, 1);
+	if (allocated)
+		ASSERT_EQ(0, fallocate(vm.mem_fd, FALLOC_FL_KEEP_SIZE, 0,
+				       SIZE));
+	vm.vcpu[0].ctl->step = MF_PAGE;
+	ns = one_pass(_metadata, &vm);
+	ns -= one_pass(_metadata, &vm);
+	print(name, ns / NR, "ns/page", note);
+	munmap(vm.mem, SIZE);
+	close(vm.mem_fd);
+	close(vm.vcpu[0].fd);
+	close(vm.fd);
+}
+
+TEST_F_TIMEOUT(bench, fault, TIMEOUT)
+{
+	const char *lacks = mf_lacks(MF_BOUND, 0);
+	uint64_t move = GUEST_MEMFD_FLAG_MOVABLE;
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	fault_cost(_metadata, MF_BOUND, 0, false, "fault_warm_up", "ignore");
+	fault_cost(_metadata, MF_BOUND, 0, false, "fault_fresh",
+		   "no flag; allocated by the fault");
+	fault_cost(_metadata, MF_BOUND, 0, true, "fault_allocated",
+		   "no flag; allocated before");
+	lacks = mf_lacks(MF_BOUND, move);
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	fault_cost(_metadata, MF_BOUND, move, false, "fault_fresh_movable",
+		   "movable; allocated by the fault");
+	fault_cost(_metadata, MF_BOUND, move, true, "fault_allocated_movable",
+		   "movable; allocated before");
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moving guest memory against everything else that happens to it.  Each race
+ * lasts MEMFILE_SECONDS (5).
+ */
+#include "kselftest_harness.h"
+#include <limits.h>
+#include <setjmp.h>
+#include <sys/wait.h>
+#include "memfile_vm.h"
+
+#define SIZE		(8UL << 20)
+#define HALF		(SIZE / 2)
+#define CHUNK_PAGES	64
+#define TIMEOUT		(4 * MF_PATIENCE)
+#define PUNCH		(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)
+
+/*
+ * A thread that moves a VM's memory all the while: from node to node where it
+ * is mapped, else by taking offline one of two blocks after the other.
+ */
+struct mover {
+	struct mf_vm *vm;
+	struct mf_block block[2];
+	long moved;		/* when it started */
+	bool stop;
+	pthread_t thread;
+};
+
+static long pages_moved(struct mf_vm *vm)
+{
+	char value[32] = "";
+
+	if (vm->client != MF_MEMFD)
+		return mf_migrated(vm->mem_fd);
+	mf_lookup("/proc/vmstat", "pgmigrate_success", value, sizeof(value));
+	return strtol(value, NULL, 10);
+}
+
+static void *mover_run(void *arg)
+{
+	struct mover *mover = arg;
+	int i;
+
+	for (i = 0; !mover->stop; i++) {
+		int block = mover->block[i % 2].nr;
+
+		if (block) {
+			mf_set_block(block, "offline");
+			mf_set_block(block, "online_movable");
+		} else {
+			mf_move_pages(mover->vm, 0, mover->vm->size, i % 2);
+		}
+		mf_compact();
+	}
+	return NULL;
+}
+
+/* Before any other thread is started: all shall allocate where @mover looks. */
+static const char *mover_prepare(struct mover *mover, struct mf_vm *vm)
+{
+	mover->vm = vm;
+	if (vm->mem && !mf_lacks_nodes())
+		return NULL;
+	mover->block[0] = mf_movable_block(INT_MAX);
+	mover->block[1] = mf_movable_block(mover->block[0].nr);
+	if (!mover->block[1].nr)
+		return "no two memory blocks are or can be in ZONE_MOVABLE";
+	mf_prefer_node_of(mover->block[0].nr);
+	return NULL;
+}
+
+static void interrupt(int sig)
+{
+}
+
+static void mover_start(struct __test_metadata *_metadata, struct mover *mover)
+{
+	struct sigaction sa = { .sa_handler = interrupt };
+
+	sigaction(SIGUSR1, &sa, NULL);
+	mover->moved = pages_moved(mover->vm);
+	ASSERT_EQ(0, pthread_create(&mover->thread, NULL, mover_run, mover));
+}
+
+/* The race was one only if pages moved. */
+static void mover_stop(struct __test_metadata *_metadata, struct mover *mover)
+{
+	mover->stop = true;
+	/* Offlining goes on trying until a signal ends it. */
+	while (pthread_tryjoin_np(mover->thread, NULL)) {
+		usleep(100000);
+		pthread_kill(mover->thread, SIGUSR1);
+	}
+	TH_LOG("%ld pages moved", pages_moved(mover->vm) - mover->moved);
+	EXPECT_LT(mover->moved, pages_moved(mover->vm));
+}
+
+static void mover_undo(struct mover *mover)
+{
+	mf_restore_block(mover->block[0]);
+	mf_restore_block(mover->block[1]);
+}
+
+static time_t deadline(void)
+{
+	const char *seconds = getenv("MEMFILE_SECONDS");
+
+	return time(NULL) + (seconds ? atoi(seconds) : 5);
+}
+
+/* Up to CHUNK_PAGES somewhere in [start, end). */
+static void choose(size_t start, size_t end, size_t *offset, size_t *len)
+{
+	*len = (1 + random() % CHUNK_PAGES) * MF_PAGE;
+	*offset = start + random() % ((end - start - *len) / MF_PAGE) * MF_PAGE;
+}
+
+static void set_range(struct mf_vcpu *vcpu, size_t start, size_t end,
+		      bool zero_ok)
+{
+	vcpu->ctl->start = MF_GPA + start;
+	vcpu->ctl->end = MF_GPA + end;
+	vcpu->ctl->zero_ok = zero_ok;
+}
+
+static void setup(struct __test_metadata *_metadata, struct mf_vm *vm,
+		  struct mover *mover, enum mf_client client)
+{
+	const char *lacks = mf_lacks(client, GUEST_MEMFD_FLAG_MOVABLE);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	mf_create(_metadata, vm, client, SIZE, GUEST_MEMFD_FLAG_MOVABLE, 2);
+	lacks = mover_prepare(mover, vm);
+	if (lacks)
+		SKIP(return, "%s", lacks);
+}
+
+/* All vCPUs have written their part, and memory moves from now on. */
+static void start(struct __test_metadata *_metadata, struct mf_vm *vm,
+		  struct mover *mover, int nr_vcpus)
+{
+	int i;
+
+	for (i = 0; i < nr_vcpus; i++)
+		mf_start(_metadata, &vm->vcpu[i]);
+	for (i = 0; i < nr_vcpus; i++)
+		mf_verify(_metadata, &vm->vcpu[i]);
+	mover_start(_metadata, mover);
+}
+
+static void finish(struct __test_metadata *_metadata, struct mf_vm *vm,
+		   struct mover *mover, int nr_vcpus)
+{
+	int i;
+
+	mover_stop(_metadata, mover);
+	for (i = 0; i < nr_vcpus; i++)
+		mf_verify(_metadata, &vm->vcpu[i]);
+	for (i = 0; i < nr_vcpus; i++)
+		mf_stop(_metadata, &vm->vcpu[i]);
+}
+
+FIXTURE(race)
+{
+	struct mf_vm vm;
+	struct mover mover;
+};
+
+FIXTURE_VARIANT(race)
+{
+	enum mf_client client;
+};
+
+FIXTURE_VARIANT_ADD(race, bound)
+{
+	.client = MF_BOUND,
+};
+
+FIXTURE_VARIANT_ADD(race, hva)
+{
+	.client = MF_HVA,
+};
+
+FIXTURE_VARIANT_ADD(race, private)
+{
+	.client = MF_PRIVATE,
+};
+
+FIXTURE_VARIANT_ADD(race, memfd)
+{
+	.client = MF_MEMFD,
+};
+
+FIXTURE_SETUP(race)
+{
+	setup(_metadata, &self->vm, &self->mover, variant->client);
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	mover_undo(&self->mover);
+}
+
+/* Fill a chunk from here, punch it, and find zeroes. */
+static void punch_own(struct __test_metadata *_metadata, struct mf_vm *vm,
+		      size_t offset, size_t len)
+{
+	uint64_t *word = (uint64_t *)(vm->mem + offset);
+	size_t i;
+
+	memset(word, 0xa5, len);
+	ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+	for (i = 0; i < len / sizeof(*word); i++) {
+		ASSERT_EQ(0, word[i]) {
+			TH_LOG("stale word after a punch, at %#lx",
+			       offset + i * sizeof(*word));
+		}
+	}
+}
+
+/* One vCPU's part is let alone, one's is punched, the rest is the host's. */
+TEST_F_TIMEOUT(race, punch, TIMEOUT)
+{
+	size_t third = SIZE / 4, offset, len;
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+
+	set_range(&vm->vcpu[0], 0, third, false);
+	set_range(&vm->vcpu[1], third, 2 * third, true);
+	start(_metadata, vm, &self->mover, 2);
+	while (time(NULL) < end) {
+		choose(third, 2 * third, &offset, &len);
+		ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+		if (random() % 2)
+			ASSERT_EQ(0, fallocate(vm->mem_fd,
+					       FALLOC_FL_KEEP_SIZE, offset,
+					       len));
+		choose(2 * third, SIZE, &offset, &len);
+		if (vm->mem)
+			punch_own(_metadata, vm, offset, len);
+	}
+	finish(_metadata, vm, &self->mover, 2);
+}
+
+/* The slot is deleted and made again under the running guest. */
+TEST_F_TIMEOUT(race, rebind, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+
+	vm->retry_faults = true;
+	start(_metadata, vm, &self->mover, 2);
+	while (time(NULL) < end) {
+		ASSERT_EQ(0, mf_set_slot(vm, 0));
+		usleep(random() % 2000);
+		ASSERT_EQ(0, mf_set_slot(vm, SIZE));
+		usleep(random() % 20000);
+	}
+	finish(_metadata, vm, &self->mover, 2);
+}
+
+/* The second vCPU never runs: pages are faulted in on its behalf. */
+TEST_F_TIMEOUT(race, pre_fault, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+	size_t offset, len;
+	int ret;
+
+	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PRE_FAULT_MEMORY) <= 0)
+		SKIP(return, "no KVM_PRE_FAULT_MEMORY");
+	set_range(&vm->vcpu[0], 0, SIZE, true);
+	start(_metadata, vm, &self->mover, 1);
+	while (time(NULL) < end) {
+		struct kvm_pre_fault_memory range;
+
+		choose(0, SIZE, &offset, &len);
+		ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+		range = (struct kvm_pre_fault_memory){
+			.gpa = MF_GPA + offset, .size = len,
+		};
+		while (range.size) {
+			ret = ioctl(vm->vcpu[1].fd, KVM_PRE_FAULT_MEMORY,
+				    &range);
+			if (ret && (errno == EINTR || errno == EAGAIN))
+				continue;
+			ASSERT_EQ(0, ret) {
+				TH_LOG("errno %d at %#llx", errno, range.gpa);
+			}
+		}
+	}
+	finish(_metadata, vm, &self->mover, 1);
+}
+
+/* In a process of its own: a VM that dies in one of three ways on the move. */
+static void live_and_die(struct __test_metadata *_metadata,
+			 enum mf_client client, struct mover *parent, int way)
+{
+	struct mover mover = {};
+	struct mf_vm vm;
+
+	mf_create(_metadata, &vm, client, SIZE / 4, GUEST_MEMFD_FLAG_MOVABLE,
+		  1);
+	mf_start(_metadata, &vm.vcpu[0]);
+	mf_verify(_metadata, &vm.vcpu[0]);
+	if (!parent->block[0].nr) {
+		mover.vm = &vm;
+		mover_start(_metadata, &mover);
+	}
+	mf_verify(_metadata, &vm.vcpu[0]);
+	if (way == 1) {
+		close(vm.mem_fd);
+	} else if (way == 2) {
+		mf_stop(_metadata, &vm.vcpu[0]);
+		mf_set_slot(&vm, 0);
+		close(vm.mem_fd);
+		close(vm.vcpu[0].fd);
+		close(vm.fd);
+	}
+	usleep(random() % 20000);
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(race, destroy, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+	int status, i;
+	pid_t child;
+
+	start(_metadata, vm, &self->mover, 1);
+	for (i = 0; i < 6 || time(NULL) < end; i++) {
+		child = fork();
+		if (!child)
+			live_and_die(_metadata, variant->client, &self->mover,
+				     i % 3);
+		ASSERT_EQ(child, waitpid(child, &status, 0));
+		ASSERT_EQ(0, status);
+	}
+	TH_LOG("%d VMs", i);
+	finish(_metadata, vm, &self->mover, 1);
+}
+
+FIXTURE(convert)
+{
+	struct mf_vm vm;
+	struct mover mover;
+};
+
+FIXTURE_SETUP(convert)
+{
+	setup(_metadata, &self->vm, &self->mover, MF_PRIVATE);
+}
+
+FIXTURE_TEARDOWN(convert)
+{
+	mover_undo(&self->mover);
+}
+
+/*
+ * Of a chunk's two memories the one that is about to be shown is always
+ * zeroed first, so that the guest sees its last pass, or zeroes.
+ */
+TEST_F_TIMEOUT(convert, private_and_shared, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+	size_t offset, len;
+
+	vm->retry_faults = true;
+	set_range(&vm->vcpu[0], 0, HALF, false);
+	set_range(&vm->vcpu[1], HALF, SIZE, true);
+	start(_metadata, vm, &self->mover, 2);
+	while (time(NULL) < end) {
+		choose(HALF, SIZE, &offset, &len);
+		ASSERT_EQ(0, madvise(vm->shared + offset, len, MADV_DONTNEED));
+		ASSERT_EQ(0, mf_set_private(vm, offset, len, false));
+		ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+		usleep(random() % 2000);
+		ASSERT_EQ(0, mf_set_private(vm, offset, len, true));
+	}
+	finish(_metadata, vm, &self->mover, 2);
+}
+
+FIXTURE(poison)
+{
+	struct mf_vm vm;
+	struct mover mover;
+};
+
+FIXTURE_VARIANT(poison)
+{
+	enum mf_client client;
+};
+
+FIXTURE_VARIANT_ADD(poison, bound)
+{
+	.client = MF_BOUND,
+};
+
+FIXTURE_VARIANT_ADD(poison, hva)
+{
+	.client = MF_HVA,
+};
+
+FIXTURE_VARIANT_ADD(poison, memfd)
+{
+	.client = MF_MEMFD,
+};
+
+FIXTURE_SETUP(poison)
+{
+	const char *lacks = mf_lacks(variant->client, GUEST_MEMFD_FLAG_MOVABLE);
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	mf_create(_metadata, &self->vm, variant->client, SIZE,
+		  GUEST_MEMFD_FLAG_MOVABLE, 2);
+	/* Not by offlining: of a block with poison that may take for ever. */
+	self->mover.vm = &self->vm;
+	mf_allocate_scattered(_metadata, &self->vm);
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+}
+
+static __thread struct __jmp_buf_tag *escape;
+
+static void on_sigbus(int sig)
+{
+	if (escape)
+		siglongjmp(escape, 1);
+	mf_sigbus = 1;
+}
+
+/* Reading it from here is an error; it is not zero, and not stale. */
+static bool read_fails(void *addr)
+{
+	sigjmp_buf here;
+	bool failed = true;
+
+	escape = here;
+	if (!sigsetjmp(here, 1)) {
+		mf_touch(addr);
+		failed = false;
+	}
+	escape = NULL;
+	return failed;
+}
+
+/* The guest that touches it is told, in the way of its kind of memory. */
+static void expect_guest_told(struct __test_metadata *_metadata,
+			      struct mf_vcpu *vcpu)
+{
+	bool bound = vcpu->vm->client == MF_BOUND;
+
+	mf_sigbus = 0;
+	vcpu->error[0] = 0;
+	mf_start(_metadata, vcpu);
+	pthread_join(vcpu->thread, NULL);
+	EXPECT_STRNE("", vcpu->error);
+	EXPECT_EQ(bound ? EHWPOISON : EINTR, vcpu->exit_errno) {
+		TH_LOG("%s", vcpu->error);
+	}
+	EXPECT_EQ(!bound, mf_sigbus);
+	if (bound)
+		EXPECT_EQ(KVM_EXIT_MEMORY_FAULT, vcpu->run->exit_reason);
+	mf_sigbus = 0;
+	vcpu->error[0] = 0;
+}
+
+/* The only poisoned page of this machine, or the last. */
+static uint64_t poisoned_pfn(void)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	uint64_t flags[512], pfn = 0;
+	ssize_t i, len, base = 0;
+
+	while ((len = read(fd, flags, sizeof(flags)) / 8) > 0) {
+		for (i = 0; i < len; i++)
+			if (flags[i] & KPF_HWPOISON)
+				pfn = base + i;
+		base += len;
+	}
+	close(fd);
+	return pfn;
+}
+
+TEST_F_TIMEOUT(poison, stays_poisoned, TIMEOUT)
+{
+	struct sigaction sa = { .sa_handler = on_sigbus };
+	struct mf_vm *vm = &self->vm;
+	char *victim = vm->mem + HALF + HALF / 2;
+	struct mf_vcpu *vcpu = &vm->vcpu[1];
+	time_t end = deadline();
+	uint64_t pfn;
+
+	sigaction(SIGBUS, &sa, NULL);
+	start(_metadata, vm, &self->mover, 2);
+	mf_verify(_metadata, vcpu);
+	mf_stop(_metadata, vcpu);
+
+	/* A page on its way may be busy, but not for long. */
+	while (madvise(victim, MF_PAGE, MADV_HWPOISON) && errno == EBUSY)
+		ASSERT_GT(end, time(NULL));
+	ASSERT_TRUE(read_fails(victim));
+	pfn = poisoned_pfn();
+	ASSERT_NE(0, pfn);
+	expect_guest_told(_metadata, vcpu);
+	while (time(NULL) < end) {
+		ASSERT_TRUE(read_fails(victim));
+		sleep(1);
+	}
+	expect_guest_told(_metadata, vcpu);
+	if (!mf_lacks_nodes()) {
+		EXPECT_EQ(1, mf_move_pages(vm, victim - vm->mem, MF_PAGE, 0));
+		EXPECT_EQ(1, mf_move_pages(vm, victim - vm->mem, MF_PAGE, 1));
+	}
+	EXPECT_EQ(pfn, poisoned_pfn());
+	finish(_metadata, vm, &self->mover, 1);
+
+	fallocate(vm->mem_fd, PUNCH, victim - vm->mem, MF_PAGE);
+	mf_unpoison(pfn);
+}
+
+TEST_HARNESS_MAIN
