@@ -274,7 +274,7 @@ static unsigned long memfile_find_misplaced(struct memfile *mf, pgoff_t *index,
 			folio_lock(folio);
 			if (folio->mapping != mapping) {
 				nr++;
-			} else if (!folio_is_longterm_pinnable(folio) &&
+			} else if (!memfile_folio_may_stay(folio) &&
 				   !folio_test_hwpoison(folio)) {
 				if (list)
 					isolate_folio_to_list(folio, list);

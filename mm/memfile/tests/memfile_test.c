@@ -185,6 +185,9 @@ struct test_vm {
 	struct completion hook_entered;
 	bool hook_left;
 
+	/* Flushing needs no locks then. */
+	bool registering;
+
 	/* What it was asked for. */
 	unsigned int unmaps;
 	unsigned int flushes;
@@ -244,27 +247,24 @@ static void vm_invalidate_end(struct memfile_notifier *n, pgoff_t start,
 	vm->invalidates++;
 }
 
-static bool vm_unmap(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
+static void vm_unmap(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
 {
 	struct test_vm *vm = to_vm(n);
-	bool flush = false;
 	pgoff_t index;
 
 	vm_enter_op(vm, OP_UNMAP);
 	vm->unmaps++;
 
-	for (index = start; index < end; index++) {
+	for (index = start; index < end; index++)
 		vm->pte[index] = 0;
-		flush |= vm->tlb[index];
-	}
-	return flush;
 }
 
 static void vm_flush(struct memfile_notifier *n)
 {
 	struct test_vm *vm = to_vm(n);
 
-	vm_enter_op(vm, OP_FLUSH);
+	if (!vm->registering)
+		vm_enter_op(vm, OP_FLUSH);
 	vm->flushes++;
 	memcpy(vm->tlb, vm->pte, sizeof(vm->tlb));
 }
@@ -353,12 +353,17 @@ static void vm_unregister(void *data)
 {
 	struct test_vm *vm = data;
 
+	vm->registering = true;
 	memfile_notifier_unregister(&vm->n);
 }
 
 static int vm_register(struct test_vm *vm)
 {
-	int ret = memfile_notifier_register(&vm->file->mf, &vm->n);
+	int ret;
+
+	vm->registering = true;
+	ret = memfile_notifier_register(&vm->file->mf, &vm->n);
+	vm->registering = false;
 
 	return ret ?: kunit_add_action_or_reset(vm->test, vm_unregister, vm);
 }
@@ -668,6 +673,21 @@ static void differing_consumers_narrow_and_widen(struct kunit *test)
 	file_expect_movable(file, false);
 
 	vm_detach(rigid);
+	file_expect_movable(file, true);
+}
+
+static void caps_stay_when_the_last_consumer_goes(struct kunit *test)
+{
+	struct test_file *file = file_create(test, MEMFILE_CAP_MOVE);
+	struct test_vm *vm;
+
+	vm = vm_attach(file, &plain_ops, 0);
+	vm_detach(vm);
+	file_expect_movable(file, false);
+
+	vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+	file_expect_movable(file, true);
+	vm_detach(vm);
 	file_expect_movable(file, true);
 }
 
@@ -1001,6 +1021,7 @@ static struct kunit_case memfile_cases[] = {
 	KUNIT_CASE(caps_are_none_before_the_first_consumer),
 	KUNIT_CASE(caps_are_asked_and_store_and_consumer),
 	KUNIT_CASE(differing_consumers_narrow_and_widen),
+	KUNIT_CASE(caps_stay_when_the_last_consumer_goes),
 	KUNIT_CASE(update_follows_a_changing_consumer),
 	KUNIT_CASE(policy_request_gives_what_is_asked_for),
 	KUNIT_CASE(policy_always_gives_what_is_tolerated),
@@ -1133,73 +1154,6 @@ static void batch_of_two_files_flushes_each_once(struct kunit *test)
 	}
 }
 
-static void flush_is_spared_if_no_tlb_has_the_folio(struct kunit *test)
-{
-	struct test_vm *vm = vm_setup(test, &plain_ops);
-	struct test_vm *other = vm_attach(vm->file, &plain_ops,
-					  MEMFILE_CAP_MOVE);
-
-	KUNIT_EXPECT_EQ(test, vm_fault(other, 0), 0);
-	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
-	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
-	KUNIT_EXPECT_EQ(test, other->unmaps, 1);
-	KUNIT_EXPECT_EQ(test, other->flushes, 0);
-}
-
-/* Unmaps two folios, and flushes them as batches of one each. */
-static void flush_two_batches(struct test_vm *vm, bool unmap_both_first)
-{
-	struct folio *folios[2];
-	LIST_HEAD(first);
-	LIST_HEAD(second);
-
-	vm_write(vm, 1, TEST_VALUE);
-	folios[0] = file_grab(vm->file, 0);
-	folios[1] = file_grab(vm->file, 1);
-	list_add(&folios[0]->lru, &first);
-	list_add(&folios[1]->lru, &second);
-	vm->hook_folio = folios[1];
-
-	KUNIT_EXPECT_EQ(vm->test, memfile_migrate_unmap(folios[0]), 0);
-	if (unmap_both_first)
-		KUNIT_EXPECT_EQ(vm->test, memfile_migrate_unmap(folios[1]), 0);
-	memfile_migrate_flush(&first);
-	KUNIT_EXPECT_EQ(vm->test, vm->flushes, 1);
-	memfile_migrate_flush(&second);
-
-	list_del(&folios[0]->lru);
-	list_del(&folios[1]->lru);
-	file_ungrab(folios[0]);
-	file_ungrab(folios[1]);
-}
-
-static void flush_of_another_batch_serves(struct kunit *test)
-{
-	struct test_vm *vm = vm_setup(test, &plain_ops);
-
-	flush_two_batches(vm, true);
-	KUNIT_EXPECT_EQ(test, vm->unmaps, 2);
-	KUNIT_EXPECT_EQ(test, vm->flushes, 1);
-}
-
-static void hook_unmap(struct test_vm *vm)
-{
-	if (vm->hook_folio)
-		memfile_unmap_folio(&vm->file->mf, vm->hook_folio);
-	vm->hook_folio = NULL;
-}
-
-static void flush_that_began_before_the_unmap_does_not(struct kunit *test)
-{
-	struct test_vm *vm = vm_setup(test, &plain_ops);
-
-	vm->hook = hook_unmap;
-	vm->hook_op = OP_FLUSH;
-	flush_two_batches(vm, false);
-	KUNIT_EXPECT_EQ(test, vm->unmaps, 2);
-	KUNIT_EXPECT_EQ(test, vm->flushes, 2);
-}
-
 /* Cases: somebody uses the folio */
 
 static void migrate_pinned_folio_returns_eagain(struct kunit *test)
@@ -1306,6 +1260,7 @@ static void unmovable_file_is_left_alone(struct kunit *test)
 	src = file_pfn(file, 0);
 	KUNIT_EXPECT_EQ(test, file_move(file, 1), 1);
 	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	KUNIT_EXPECT_EQ(test, vm->flushes, 0);
 	vm_expect_in_place(vm, src);
 }
 
@@ -1373,6 +1328,18 @@ static void unregister_during(struct kunit *test, enum test_op op)
 	KUNIT_EXPECT_TRUE(test, READ_ONCE(vm->hook_left));
 	KUNIT_EXPECT_EQ(test, kthread_stop_put(task), 0);
 	KUNIT_EXPECT_NE(test, file_pfn(vm->file, 0), src);
+}
+
+static void unregister_flushes_what_a_batch_has_unmapped(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &plain_ops);
+	struct folio *folio = file_grab(vm->file, 0);
+
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), 0);
+	KUNIT_EXPECT_TRUE(test, vm_maps(vm, folio_pfn(folio)));
+	vm_detach(vm);
+	KUNIT_EXPECT_FALSE(test, vm_maps(vm, folio_pfn(folio)));
+	file_ungrab(folio);
 }
 
 static void unregister_waits_for_unmap(struct kunit *test)
@@ -1565,9 +1532,6 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(write_through_a_stale_tlb_is_not_lost),
 	KUNIT_CASE(batch_is_flushed_once),
 	KUNIT_CASE(batch_of_two_files_flushes_each_once),
-	KUNIT_CASE(flush_is_spared_if_no_tlb_has_the_folio),
-	KUNIT_CASE(flush_of_another_batch_serves),
-	KUNIT_CASE(flush_that_began_before_the_unmap_does_not),
 	KUNIT_CASE(migrate_pinned_folio_returns_eagain),
 	KUNIT_CASE(migrate_with_a_fault_in_flight_returns_eagain),
 	KUNIT_CASE(fault_in_flight_keeps_the_folio_for_now),
@@ -1576,6 +1540,7 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(unmovable_file_is_left_alone),
 	KUNIT_CASE(migrate_poisoned_folio_returns_ehwpoison),
 	KUNIT_CASE(failing_to_allocate_unmaps_nothing),
+	KUNIT_CASE(unregister_flushes_what_a_batch_has_unmapped),
 	KUNIT_CASE(unregister_waits_for_unmap),
 	KUNIT_CASE(unregister_waits_for_flush),
 	KUNIT_CASE(unregister_waits_for_relocate),

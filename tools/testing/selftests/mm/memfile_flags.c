@@ -274,6 +274,13 @@ TEST_F(memfile, fdinfo)
 	EXPECT_EQ(0, mf_migrated(fd));
 }
 
+TEST_F(memfile, tracepoints)
+{
+	if (access("/sys/kernel/tracing/events", F_OK))
+		SKIP(return, "tracefs is not mounted");
+	EXPECT_EQ(0, access("/sys/kernel/tracing/events/memfile", F_OK));
+}
+
 /* Types that cannot bear a move: whatever this machine has beyond two. */
 TEST(confidential_types)
 {

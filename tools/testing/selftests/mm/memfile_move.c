@@ -5,11 +5,13 @@
  */
 #include "kselftest_harness.h"
 #include <limits.h>
+#include <linux/io_uring.h>
 #include "memfile_vm.h"
 
 #define SIZE	(8UL << 20)
 #define NR	(SIZE / MF_PAGE)
-#define POOL(kb) "/sys/kernel/mm/hugepages/hugepages-" kb "kB/nr_hugepages"
+#define NODE0	"/sys/devices/system/node/node0"
+#define POOL(kb) "/hugepages/hugepages-" kb "kB/nr_hugepages"
 #define TIMEOUT	(4 * MF_PATIENCE)
 
 /*
@@ -209,25 +211,31 @@ TEST_F_TIMEOUT(memory, compact_memory, TIMEOUT)
 }
 
 /*
- * Direct compaction.  Of what is free between the scattered pages, 56 MB, an
- * ever larger part must be made huge pages; the rest is there so that the
- * machine does not run out.
+ * Direct compaction on one node.  Of what is free between the scattered pages,
+ * 56 MB, an ever larger part must be made huge pages; the rest is there so
+ * that a machine with no other node does not run out.
  */
 TEST_F_TIMEOUT(memory, huge_page_pool, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
+	unsigned long node0 = 1;
 	char free_kb[32];
 	uint64_t *before;
 	int spare;
 
+	if (access(NODE0 POOL("2048"), W_OK))
+		SKIP(return, "no pool of 2 MB pages on node 0");
+	syscall(__NR_set_mempolicy, MPOL_BIND, &node0, 64);
 	mf_allocate_scattered(_metadata, vm);
+	syscall(__NR_set_mempolicy, MPOL_DEFAULT, NULL, 0);
 	run(_metadata, vm);
 	before = mf_pfns(_metadata, vm);
 	for (spare = 24; spare >= 8; spare -= 4) {
-		ASSERT_TRUE(mf_lookup("/proc/meminfo", "MemFree:", free_kb,
-				      sizeof(free_kb)));
-		if (!fill_pool(POOL("2048"), atol(free_kb) / 2048 - spare))
-			SKIP(return, "no 2 MB pages, or a pool in use");
+		ASSERT_TRUE(mf_lookup(NODE0 "/meminfo", "Node 0 MemFree:",
+				      free_kb, sizeof(free_kb)));
+		if (!fill_pool(NODE0 POOL("2048"),
+			       atol(free_kb) / 2048 - spare))
+			SKIP(return, "a pool of 2 MB pages in use");
 		if (mf_moved(vm, before, mf_pfns(_metadata, vm)))
 			break;
 	}
@@ -243,7 +251,7 @@ TEST_F_TIMEOUT(memory, gigantic_page_pool, TIMEOUT)
 	mf_allocate_scattered(_metadata, &self->vm);
 	run(_metadata, &self->vm);
 	before = mf_pfns(_metadata, &self->vm);
-	if (!fill_pool(POOL("1048576"), 100))
+	if (!fill_pool("/sys/kernel/mm" POOL("1048576"), 100))
 		SKIP(return, "no 1 GB that can be freed of other memory");
 	if (!mf_moved(&self->vm, before, mf_pfns(_metadata, &self->vm)))
 		SKIP(return, "the 1 GB that was freed was elsewhere");
@@ -305,6 +313,7 @@ TEST_F_TIMEOUT(memory, soft_offline_page, TIMEOUT)
 FIXTURE(mapped)
 {
 	struct mf_vm vm;
+	struct mf_block block;
 };
 
 FIXTURE_VARIANT(mapped)
@@ -334,6 +343,7 @@ FIXTURE_SETUP(mapped)
 
 FIXTURE_TEARDOWN(mapped)
 {
+	mf_restore_block(self->block);
 }
 
 TEST_F_TIMEOUT(mapped, move_pages, TIMEOUT)
@@ -456,6 +466,75 @@ TEST_F_TIMEOUT(mapped, pinned_page, TIMEOUT)
 	finish(_metadata, vm);
 }
 
+/*
+ * A pin for long: pages leave ZONE_MOVABLE before they are pinned, or it is
+ * refused; in neither case do they block the offlining of their old block.
+ */
+TEST_F_TIMEOUT(mapped, longterm_pin, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	struct iovec iov = { vm->mem, 16 * MF_PAGE };
+	struct io_uring_params params = {};
+	int ring, block, ret;
+
+	ring = syscall(__NR_io_uring_setup, 1, &params);
+	if (ring < 0)
+		SKIP(return, "no io_uring to pin pages with");
+	self->block = mf_movable_block(INT_MAX);
+	if (!self->block.nr)
+		SKIP(return, "no memory block is or can be in ZONE_MOVABLE");
+	mf_prefer_node_of(self->block.nr);
+	run(_metadata, vm);
+	mf_touch(vm->mem);
+	block = mf_pfn(vm->mem) / mf_block_pages();
+	ASSERT_TRUE(mf_block_is(block, "valid_zones", "Movable"));
+
+	ret = syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		      &iov, 1);
+	TH_LOG("pin: %s", ret ? strerror(errno) : "done");
+	mf_touch(vm->mem);
+	block = mf_pfn(vm->mem) / mf_block_pages();
+	if (!ret)
+		EXPECT_FALSE(mf_block_is(block, "valid_zones", "Movable"));
+	EXPECT_EQ(0, offline_for(self->block.nr, 60));
+	finish(_metadata, vm);
+}
+
+#define KVM_SYSTEM_TIME_NEW	0x4b564d01
+
+/* What KVM itself writes to the guest goes where the page is now. */
+TEST_F_TIMEOUT(mapped, kvmclock, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = {
+		.head.nmsrs = 1,
+		.entry.index = KVM_SYSTEM_TIME_NEW,
+		.entry.data = (MF_GPA + SIZE - MF_PAGE) | 1,
+	};
+	uint32_t *version = (uint32_t *)(vm->mem + SIZE - MF_PAGE);
+	struct kvm_clock_data clock = {};
+	uint32_t last;
+	int round;
+
+	if (mf_lacks_nodes())
+		SKIP(return, "%s", mf_lacks_nodes());
+	vm->vcpu[0].ctl->end -= MF_PAGE;
+	ASSERT_EQ(1, ioctl(vm->vcpu[0].fd, KVM_SET_MSRS, &msr));
+	run(_metadata, vm);
+	for (round = 0; round < 4; round++) {
+		last = *version;
+		EXPECT_NE(0, last);
+		EXPECT_EQ(0, mf_move_pages(vm, 0, SIZE, round % 2));
+		ASSERT_EQ(0, ioctl(vm->fd, KVM_SET_CLOCK, &clock));
+		mf_verify(_metadata, &vm->vcpu[0]);
+		EXPECT_NE(last, *version);
+	}
+	finish(_metadata, vm);
+}
+
 /* A file that did not ask stays where it is, as ever. */
 FIXTURE(unmovable)
 {
@@ -505,8 +584,9 @@ TEST_F_TIMEOUT(unmovable, stays, TIMEOUT)
 	expect_unmoved(_metadata, vm, before);
 
 	if (vm->mem && !mf_lacks_nodes()) {
-		mf_move_pages(vm, 0, SIZE, 0);
-		mf_move_pages(vm, 0, SIZE, 1);
+		/* Each page is on one node, and refuses the other. */
+		EXPECT_EQ(NR, mf_move_pages(vm, 0, SIZE, 0) +
+			      mf_move_pages(vm, 0, SIZE, 1));
 		expect_unmoved(_metadata, vm, before);
 	}
 
