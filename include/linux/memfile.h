@@ -63,9 +63,10 @@ struct memfile_backing_store {
  *	to flush, for instance when the range gets another meaning.
  *
  * @flush: Required.  Return when no TLB holds a translation that an earlier
- *	@unmap removed.  Called once for all folios of a batch that are of one
- *	file, also when there was nothing to remove.  Called under memfile SRCU
- *	with folios locked, and by memfile_notifier_unregister().
+ *	@unmap removed.  One flush serves all folios of a batch, but this may be
+ *	called again when there is nothing left to flush, and must be cheap
+ *	then.  Called under memfile SRCU with folios locked, and by
+ *	memfile_notifier_unregister().
  *
  * @relocate: Optional, for contents that only the consumer can transfer,
  *	because firmware guards them.  Transfer the contents of @src, which is
@@ -73,9 +74,10 @@ struct memfile_backing_store {
  *	It is called before the page cache is changed, so it must be
  *	reversible: if the move fails after it, it is called again with the
  *	two swapped, and that call must not fail.  At most one consumer of a
- *	file may have it, or the file does not move.  Called under memfile
- *	SRCU; may sleep.  Returns 0; -EAGAIN if trying again soon may help; any
- *	other errno if not.  On error nothing has changed.
+ *	file may have it, or the file does not move.  Nor does it once that
+ *	consumer is gone.  Called under memfile SRCU; may sleep.  Returns 0;
+ *	-EAGAIN if trying again soon may help; any other errno if not.  On
+ *	error nothing has changed.
  */
 struct memfile_notifier_ops {
 	unsigned long (*caps)(struct memfile_notifier *n);
@@ -120,6 +122,8 @@ struct memfile {
 	bool narrowing;
 	/* invalidate_lock protects changes, memfile SRCU readers. */
 	struct list_head notifiers;
+	/* The one on the list, if any, that moves contents itself. */
+	struct memfile_notifier *relocator;
 	/* Pages, since creation. */
 	atomic_long_t migrated;
 };

@@ -107,14 +107,22 @@ void memfile_flush(struct memfile *mf)
 /* Called with a consumer added, removed or changed. */
 static int memfile_update_caps(struct memfile *mf)
 {
+	struct memfile_notifier *n, *relocator = NULL;
 	unsigned long caps = mf->asked & mf->store->caps;
-	struct memfile_notifier *n;
 	int ret = 0;
 
 	lockdep_assert_held_write(&mf->mapping->invalidate_lock);
 
-	memfile_for_each_notifier(n, mf)
+	memfile_for_each_notifier(n, mf) {
 		caps &= n->ops->caps(n);
+
+		if (!n->ops->relocate)
+			continue;
+		/* Contents cannot go two ways. */
+		if (relocator)
+			caps &= ~MEMFILE_CAP_MOVE;
+		relocator = n;
+	}
 
 	if (caps & ~mf->caps & MEMFILE_CAP_MOVE) {
 		mapping_set_gfp_mask(mf->mapping, GFP_HIGHUSER_MOVABLE);
@@ -128,6 +136,7 @@ static int memfile_update_caps(struct memfile *mf)
 	if (caps != mf->caps)
 		trace_memfile_caps(mf, mf->caps, caps);
 	WRITE_ONCE(mf->caps, caps);
+	WRITE_ONCE(mf->relocator, relocator);
 	return 0;
 }
 
@@ -202,9 +211,17 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 
 	filemap_invalidate_lock(mf->mapping);
 	list_del_rcu(&n->list);
+	if (mf->relocator == n) {
+		/* Pairs with the acquire in memfile_migrate_folio(). */
+		mapping_set_unmovable(mf->mapping);
+		mf->asked &= ~MEMFILE_CAP_MOVE;
+		mf->caps &= ~MEMFILE_CAP_MOVE;
+		smp_store_release(&mf->relocator, NULL);
+	}
 	/*
-	 * With one consumer less nothing can narrow, so this cannot fail.
-	 * Without any, contents stay what the last one made of them.
+	 * Where an earlier update failed this one may, too, and nothing has
+	 * changed then.  Without consumers contents stay what the last one
+	 * made of them, and so do the capabilities.
 	 */
 	if (!list_empty(&mf->notifiers))
 		memfile_update_caps(mf);
@@ -262,7 +279,7 @@ bool memfile_folio_may_stay(struct folio *folio)
  */
 static bool memfile_folio_misplaced(struct memfile *mf, struct folio *folio)
 {
-	if (likely(memfile_folio_may_stay(folio)))
+	if (!mf->asked || likely(memfile_folio_may_stay(folio)))
 		return false;
 
 	smp_mb(); /* Pairs with the one in memfile_make_unmovable(). */
@@ -293,8 +310,11 @@ again:
 		goto again;
 	}
 
-	/* The page cache holds the only copy: never drop it as clean. */
-	folio_mark_dirty(folio);
+	/*
+	 * The page cache holds the only copy: never drop it as clean.  There
+	 * is nothing else that noop_dirty_folio() would do.
+	 */
+	folio_set_dirty(folio);
 
 	return folio;
 }
@@ -473,6 +493,7 @@ void memfile_init(struct memfile *mf, struct address_space *mapping,
 	mf->caps = 0;
 	mf->narrowing = false;
 	INIT_LIST_HEAD(&mf->notifiers);
+	mf->relocator = NULL;
 	atomic_long_set(&mf->migrated, 0);
 
 	mapping->host->i_private = mf;

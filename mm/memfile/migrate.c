@@ -152,30 +152,17 @@ void memfile_migrate_flush(struct list_head *folios)
 	}
 }
 
-/*
- * The consumer that has to transfer the contents, NULL if the CPU can, or
- * -EBUSY if two want to.
- */
-static struct memfile_notifier *memfile_relocator(struct memfile *mf)
-{
-	struct memfile_notifier *n, *found = NULL;
-
-	memfile_for_each_notifier(n, mf) {
-		if (!n->ops->relocate)
-			continue;
-		if (found)
-			return ERR_PTR(-EBUSY);
-		found = n;
-	}
-	return found;
-}
-
-static int memfile_relocate(struct memfile_notifier *n,
-			    struct address_space *mapping, struct folio *dst,
+static int memfile_relocate(struct memfile *mf, struct folio *dst,
 			    struct folio *src)
 {
+	struct memfile_notifier *n;
 	pgoff_t index = src->index;
 	int ret;
+
+	guard(srcu)(&memfile_srcu);
+	n = READ_ONCE(mf->relocator);
+	if (!n)
+		return -EOPNOTSUPP;
 
 	/* What must be taken back below had better not be begun. */
 	if (memfile_folio_busy(src))
@@ -189,7 +176,7 @@ static int memfile_relocate(struct memfile_notifier *n,
 	 * A reference may have come since: a lookup that found the folio
 	 * locked, or whoever walks PFNs.  Then the contents go back.
 	 */
-	ret = folio_migrate_mapping(mapping, dst, src, 0);
+	ret = folio_migrate_mapping(mf->mapping, dst, src, 0);
 	if (ret) {
 		WARN_ON_ONCE(n->ops->relocate(n, index, src, dst));
 		return ret;
@@ -209,30 +196,27 @@ static int memfile_relocate(struct memfile_notifier *n,
  *
  * Context: May sleep.
  * Return: 0; -EAGAIN if somebody uses @src; -EHWPOISON if @src is broken;
- * -EBUSY if it may not move; or what the consumer's relocate returned.
+ * -EOPNOTSUPP if the file has become unmovable; or what the consumer's relocate
+ * returned.
  */
 int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 			  struct folio *src, enum migrate_mode mode)
 {
 	struct memfile *mf = mapping_to_memfile(mapping);
-	struct memfile_notifier *n;
 	pgoff_t index = src->index;
 	int ret;
 
 	memfile_folio_lock_held();
-	scoped_guard(srcu, &memfile_srcu) {
-		n = memfile_relocator(mf);
-
-		/* memory_failure() waits for the lock: poison stays put. */
-		if (folio_test_hwpoison(src))
-			ret = -EHWPOISON;
-		else if (IS_ERR(n))
-			ret = PTR_ERR(n);
-		else if (n)
-			ret = memfile_relocate(n, mapping, dst, src);
-		else
-			ret = migrate_folio(mapping, dst, src, mode);
-	}
+	/* memory_failure() waits for the lock: poison stays put. */
+	if (folio_test_hwpoison(src))
+		ret = -EHWPOISON;
+	/* Pairs with the release in memfile_notifier_unregister(). */
+	else if (smp_load_acquire(&mf->relocator))
+		ret = memfile_relocate(mf, dst, src);
+	else if (mapping_unmovable(mapping))
+		ret = -EOPNOTSUPP;
+	else
+		ret = migrate_folio(mapping, dst, src, mode);
 	memfile_folio_lock_forget();
 
 	trace_memfile_move(mf, index, src, dst, ret);

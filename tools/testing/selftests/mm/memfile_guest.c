@@ -19,18 +19,16 @@
  * (default 90) and the number of passes after which to power off (default 0:
  * go on).
  */
-#include <err.h>
-#include <errno.h>
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,6 +119,7 @@ int main(void)
 {
 	unsigned long pages, page, generation = 0, passes, longest = 0;
 	unsigned long last, said, t;
+	const struct sched_param param = { };
 	unsigned long *mem;
 
 	mkdir("/dev", 0755);
@@ -128,6 +127,11 @@ int main(void)
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	mount("proc", "/proc", "proc", 0, NULL);
 	kmsg = open("/dev/kmsg", O_WRONLY);
+	/*
+	 * A thread of the kernel prints what is said.  It has to come first:
+	 * memfile_vmm takes a report for the state of things.
+	 */
+	sched_setscheduler(0, SCHED_IDLE, &param);
 
 	passes = parameter("passes", 0);
 	pages = available_memory() / 100 * parameter("percent", 90) / PAGE_SIZE;

@@ -4,7 +4,6 @@
  * lasts MEMFILE_SECONDS (5).
  */
 #include "kselftest_harness.h"
-#include <limits.h>
 #include <setjmp.h>
 #include <sys/wait.h>
 #include "memfile_vm.h"
@@ -17,7 +16,7 @@
 
 /*
  * A thread that moves a VM's memory all the while: from node to node where it
- * is mapped, else by taking offline one of two blocks after the other.
+ * is mapped, else by taking offline a block of one node after one of the other.
  */
 struct mover {
 	struct mf_vm *vm;
@@ -62,11 +61,12 @@ static const char *mover_prepare(struct mover *mover, struct mf_vm *vm)
 	mover->vm = vm;
 	if (vm->mem && !mf_lacks_nodes())
 		return NULL;
-	mover->block[0] = mf_movable_block(INT_MAX);
-	mover->block[1] = mf_movable_block(mover->block[0].nr);
-	if (!mover->block[1].nr)
-		return "no two memory blocks are or can be in ZONE_MOVABLE";
-	mf_prefer_node_of(mover->block[0].nr);
+	/* What leaves a node's block goes to another node, if there is one. */
+	mover->block[0] = mf_movable_block(0);
+	mover->block[1] = mf_movable_block(1);
+	if (!mover->block[0].nr || !mover->block[1].nr)
+		return "no block of nodes 0 and 1 can be in ZONE_MOVABLE";
+	mf_bind_to_node(0);
 	return NULL;
 }
 
@@ -147,6 +147,7 @@ static void start(struct __test_metadata *_metadata, struct mf_vm *vm,
 		mf_start(_metadata, &vm->vcpu[i]);
 	for (i = 0; i < nr_vcpus; i++)
 		mf_verify(_metadata, &vm->vcpu[i]);
+	mf_map(vm);
 	mover_start(_metadata, mover);
 }
 
@@ -305,6 +306,7 @@ static void live_and_die(struct __test_metadata *_metadata,
 		  1);
 	mf_start(_metadata, &vm.vcpu[0]);
 	mf_verify(_metadata, &vm.vcpu[0]);
+	mf_map(&vm);
 	if (!parent->block[0].nr) {
 		mover.vm = &vm;
 		mover_start(_metadata, &mover);
@@ -436,19 +438,19 @@ static void on_sigbus(int sig)
 	mf_sigbus = 1;
 }
 
-/* Reading it from here is an error; it is not zero, and not stale. */
-static bool read_fails(void *addr)
+/* False if it is poisoned: an error is not zero, and not stale. */
+static bool read_word(const char *addr, uint64_t *word)
 {
 	sigjmp_buf here;
-	bool failed = true;
+	bool done = false;
 
 	escape = here;
 	if (!sigsetjmp(here, 1)) {
-		mf_touch(addr);
-		failed = false;
+		memcpy(word, addr, sizeof(*word));
+		done = true;
 	}
 	escape = NULL;
-	return failed;
+	return done;
 }
 
 /* The guest that touches it is told, in the way of its kind of memory. */
@@ -472,21 +474,22 @@ static void expect_guest_told(struct __test_metadata *_metadata,
 	vcpu->error[0] = 0;
 }
 
-/* The only poisoned page of this machine, or the last. */
-static uint64_t poisoned_pfn(void)
+/* The first poisoned page of this machine from @pfn on; 0 if none is. */
+static uint64_t poisoned_pfn(uint64_t pfn)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags[512], pfn = 0;
-	ssize_t i, len, base = 0;
+	uint64_t flags[512], found = 0;
+	ssize_t i, len = 1;
 
-	while ((len = read(fd, flags, sizeof(flags)) / 8) > 0) {
-		for (i = 0; i < len; i++)
+	while (!found && len > 0) {
+		len = pread(fd, flags, sizeof(flags), pfn * 8) / 8;
+		for (i = 0; i < len && !found; i++)
 			if (flags[i] & KPF_HWPOISON)
-				pfn = base + i;
-		base += len;
+				found = pfn + i;
+		pfn += len;
 	}
 	close(fd);
-	return pfn;
+	return found;
 }
 
 TEST_F_TIMEOUT(poison, stays_poisoned, TIMEOUT)
@@ -496,22 +499,33 @@ TEST_F_TIMEOUT(poison, stays_poisoned, TIMEOUT)
 	char *victim = vm->mem + HALF + HALF / 2;
 	struct mf_vcpu *vcpu = &vm->vcpu[1];
 	time_t end = deadline();
-	uint64_t pfn;
+	uint64_t pfn, word;
+	char *other;
 
 	sigaction(SIGBUS, &sa, NULL);
-	start(_metadata, vm, &self->mover, 2);
+	mf_start(_metadata, &vm->vcpu[0]);
+	mf_start(_metadata, vcpu);
+	mf_verify(_metadata, &vm->vcpu[0]);
 	mf_verify(_metadata, vcpu);
 	mf_stop(_metadata, vcpu);
+	mf_map(vm);
 
-	/* A page on its way may be busy, but not for long. */
+	/* The first is at rest; memory-failure may want more than one try. */
 	while (madvise(victim, MF_PAGE, MADV_HWPOISON) && errno == EBUSY)
 		ASSERT_GT(end, time(NULL));
-	ASSERT_TRUE(read_fails(victim));
-	pfn = poisoned_pfn();
+	ASSERT_FALSE(read_word(victim, &word));
+	pfn = poisoned_pfn(0);
 	ASSERT_NE(0, pfn);
 	expect_guest_told(_metadata, vcpu);
-	while (time(NULL) < end) {
-		ASSERT_TRUE(read_fails(victim));
+
+	/* Others are hit on their way.  Core mm may let them be, but whole. */
+	mover_start(_metadata, &self->mover);
+	for (other = victim + MF_PAGE; time(NULL) < end; other += MF_PAGE) {
+		madvise(other, MF_PAGE, MADV_HWPOISON);
+		if (read_word(other, &word))
+			ASSERT_EQ((MF_GPA + other - vm->mem) ^ vcpu->ctl->key,
+				  word);
+		ASSERT_FALSE(read_word(victim, &word));
 		sleep(1);
 	}
 	expect_guest_told(_metadata, vcpu);
@@ -519,11 +533,12 @@ TEST_F_TIMEOUT(poison, stays_poisoned, TIMEOUT)
 		EXPECT_EQ(1, mf_move_pages(vm, victim - vm->mem, MF_PAGE, 0));
 		EXPECT_EQ(1, mf_move_pages(vm, victim - vm->mem, MF_PAGE, 1));
 	}
-	EXPECT_EQ(pfn, poisoned_pfn());
+	EXPECT_TRUE(mf_kpageflags(pfn) & KPF_HWPOISON);
 	finish(_metadata, vm, &self->mover, 1);
 
-	fallocate(vm->mem_fd, PUNCH, victim - vm->mem, MF_PAGE);
-	mf_unpoison(pfn);
+	fallocate(vm->mem_fd, PUNCH, HALF, HALF);
+	for (pfn = 0; (pfn = poisoned_pfn(pfn)); pfn++)
+		mf_unpoison(pfn);
 }
 
 TEST_HARNESS_MAIN

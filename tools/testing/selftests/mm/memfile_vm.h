@@ -74,6 +74,7 @@ struct mf_vcpu {
 	struct mf_vm *vm;
 	int fd;
 	struct kvm_run *run;
+	int run_size;
 	struct mf_ctl *ctl;
 	pthread_t thread;
 	bool ended;	/* the thread has returned */
@@ -300,6 +301,7 @@ static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
 	vcpu->vm = vm;
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, i);
 	ASSERT_LE(0, vcpu->fd);
+	vcpu->run_size = len;
 	vcpu->run = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED,
 			 vcpu->fd, 0);
 	ASSERT_NE(MAP_FAILED, vcpu->run);
@@ -602,6 +604,15 @@ static inline int mf_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A bound page is in no table of this process until it is touched here. */
+static inline void mf_map(struct mf_vm *vm)
+{
+	size_t i;
+
+	for (i = 0; vm->mem && i < vm->size; i += MF_PAGE)
+		mf_touch(vm->mem + i);
+}
+
 /* The page frames of all the memory under test, sorted; malloc()ed. */
 static inline uint64_t *mf_pfns(struct __test_metadata *_metadata,
 				struct mf_vm *vm)
@@ -613,8 +624,7 @@ static inline uint64_t *mf_pfns(struct __test_metadata *_metadata,
 	/* A page on its way is in no table: look again. */
 	for (tries = 0; tries < 100 && n < nr; tries++) {
 		n = vm->mem ? 0 : mf_cgroup_pfns(pfn, nr);
-		for (i = 0; vm->mem && i < nr; i++)
-			mf_touch(vm->mem + i * MF_PAGE);
+		mf_map(vm);
 		if (vm->mem)
 			mf_pagemap(vm->mem, pfn, nr);
 		for (i = 0; vm->mem && i < nr; i++)
@@ -730,11 +740,19 @@ struct mf_block {
 	bool made;	/* was not in ZONE_MOVABLE before */
 };
 
+static inline bool mf_block_on_node(int block, int node)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), MF_BLOCKS "/memory%d/node%d", block, node);
+	return !access(path, F_OK);
+}
+
 /*
- * The highest block below @below that can be taken offline, and that is in
+ * The highest block of a node that can be taken offline, and that is in
  * ZONE_MOVABLE or, where no such block is, can be put there.
  */
-static inline struct mf_block mf_movable_block(int below)
+static inline struct mf_block mf_movable_block(int node)
 {
 	struct mf_block block = {};
 	DIR *dir = opendir(MF_BLOCKS);
@@ -742,13 +760,13 @@ static inline struct mf_block mf_movable_block(int below)
 	struct dirent *d;
 
 	while (dir && (d = readdir(dir)))
-		if (sscanf(d->d_name, "memory%d", &nr) == 1 && nr < below &&
-		    nr > last)
+		if (sscanf(d->d_name, "memory%d", &nr) == 1 && nr > last)
 			last = nr;
 	do {
 		for (nr = last; nr > 0; nr--) {
-			if (!block.made &&
-			    !mf_block_is(nr, "valid_zones", "Movable"))
+			if (!mf_block_on_node(nr, node) ||
+			    (!block.made &&
+			     !mf_block_is(nr, "valid_zones", "Movable")))
 				continue;
 			if (mf_set_block(nr, "offline"))
 				continue;
@@ -772,14 +790,11 @@ static inline void mf_restore_block(struct mf_block block)
 						    "online_movable");
 }
 
-/* Allocate from the node of @block only: there, from ZONE_MOVABLE first. */
-static inline void mf_prefer_node_of(int block)
+/* Allocate from one node only: there, from ZONE_MOVABLE first. */
+static inline void mf_bind_to_node(int node)
 {
-	unsigned long mask;
-	char path[96];
+	unsigned long mask = 1UL << node;
 
-	snprintf(path, sizeof(path), MF_BLOCKS "/memory%d/node1", block);
-	mask = access(path, F_OK) ? 1 : 2;
 	syscall(__NR_set_mempolicy, MPOL_BIND, &mask, 64);
 }
 

@@ -474,6 +474,8 @@ int main(int argc, char **argv)
 		err(EXIT_SETUP, "/dev/kvm");
 	vm = XIOCTL(kvm, KVM_CREATE_VM, NULL);
 	XIOCTL(vm, KVM_ENABLE_CAP, &split);
+	/* KVM's default is what it was before the host refined it: no timer */
+	XIOCTL(vm, KVM_SET_TSC_KHZ, NULL);
 	make_ram(vm);
 
 	vcpu = XIOCTL(vm, KVM_CREATE_VCPU, NULL);
