@@ -93,7 +93,7 @@ import_series()
 		head=$(import_patch "$head" "$1/$p" <"$tmp/new")
 	done
 	if [ $# = 2 ]; then
-		p=$(comm -23 "$2" <(tgit ls-files | sort) | head -1)
+		p=$(comm -23 "$2" <(tgit ls-files | sort) | sed -n 1p)
 		[ -z "$p" ] || die "no line of patches/series introduces $p"
 	fi
 	unset GIT_INDEX_FILE

@@ -1000,8 +1000,8 @@ static void file_misplace(struct test_file *file, unsigned int nr)
 
 static void new_folio_is_replaced_if_misplaced(struct kunit *test)
 {
-	struct test_file *file = file_create(test, 0);
-	struct test_vm *vm = vm_attach(file, &plain_ops, MEMFILE_CAP_MOVE);
+	struct test_file *file = file_create(test, MEMFILE_CAP_MOVE);
+	struct test_vm *vm = vm_attach(file, &plain_ops, 0);
 
 	nr_stay_asked = 0;
 	kunit_activate_static_stub(test, memfile_folio_may_stay,

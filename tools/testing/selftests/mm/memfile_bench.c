@@ -43,12 +43,12 @@ static bool clock_counts_instructions(void)
 	return ns > 19.8e6 && ns < 20.4e6;
 }
 
-static uint64_t vm_stat(int vm, const char *name)
+static __u64 vm_stat(int vm, const char *name)
 {
 	int fd = ioctl(vm, KVM_GET_STATS_FD, NULL);
 	struct kvm_stats_header head;
-	uint64_t value = 0;
-	uint32_t i;
+	__u64 value = 0;
+	__u32 i;
 
 	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
 		return 0;
@@ -91,7 +91,7 @@ static struct cost move_rounds(struct __test_metadata *_metadata,
 	static int nodes[NR], status[NR];
 	static void *pages[NR];
 	struct cost cost = {};
-	uint64_t flushes = 0;
+	__u64 flushes = 0;
 	int i, round, node, left = 0;
 	double ns = 0;
 
@@ -208,7 +208,7 @@ TEST_F_TIMEOUT(bench, move, TIMEOUT)
 
 /* The first touch of each page by the guest, less a touch of it later. */
 static void fault_cost(struct __test_metadata *_metadata,
-		       enum mf_client client, uint64_t flags, bool allocated,
+		       enum mf_client client, __u64 flags, bool allocated,
 		       const char *name, const char *note)
 {
 	struct mf_vm vm;
@@ -228,7 +228,7 @@ static void fault_cost(struct __test_metadata *_metadata,
 TEST_F_TIMEOUT(bench, fault, TIMEOUT)
 {
 	const char *lacks = mf_lacks(MF_BOUND, 0);
-	uint64_t move = GUEST_MEMFD_FLAG_MOVABLE;
+	__u64 move = GUEST_MEMFD_FLAG_MOVABLE;
 
 	if (lacks)
 		SKIP(return, "%s", lacks);

@@ -74,7 +74,7 @@ TEST_F(flags, each_bit_works_or_is_refused)
 	int bit, fd;
 
 	for (bit = 0; bit < 64; bit++) {
-		uint64_t flag = 1ULL << bit;
+		__u64 flag = 1ULL << bit;
 
 		fd = mf_gmem_create(self->vm.fd, SIZE, flag);
 		EXPECT_EQ(flag & self->vm.has ? 0 : -EINVAL, fd < 0 ? fd : 0) {
@@ -98,7 +98,7 @@ TEST_F(flags, all_reported_flags_together)
 
 TEST_F(flags, bad_sizes)
 {
-	uint64_t flags = self->vm.has & MOVABLE;
+	__u64 flags = self->vm.has & MOVABLE;
 
 	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, 0, flags));
 	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, 1, flags));

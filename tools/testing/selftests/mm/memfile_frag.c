@@ -13,11 +13,11 @@
  *
  *	memfile_frag map
  *
- * prints a line for each 2 MB block of physical memory that exists: its
- * number and how many of its pages are free, belong to huge pages, are private
- * memory, are other movable memory (on the LRU), are anything else, or do not
- * exist.  Private memory is known by being file pages that are unevictable and
- * not swap-backed, which a ramfs and a locked file mapping would be, too.
+ * prints a line for each 2 MB block of physical memory: its number, and how
+ * many of its pages are free, belong to hugetlb pages, are private memory, are
+ * other memory of user space (on the LRU), and are anything else.  Private
+ * memory is known by being file pages that are unevictable and not swap-backed,
+ * which ramfs and locked file mappings would be, too.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -36,7 +36,7 @@
 #include <linux/kernel-page-flags.h>
 #include <linux/kvm.h>
 
-#define MB		(1UL << 20)
+#define MB		(1024 * 1024UL)
 #define PAGE_SIZE	4096UL
 #define BLOCK_PAGES	(2 * MB / PAGE_SIZE)
 #define BIT(n)		(1ULL << (n))
@@ -44,7 +44,7 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-static void usage(const char *fmt, ...)
+static void bad_usage(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -78,13 +78,18 @@ static int private_memory(size_t size, bool movable)
 		.flags = KVM_MEM_GUEST_MEMFD,
 		.memory_size = size,
 	};
-	int kvm, vm, fd;
+	int kvm, vm, fd, caps;
 	void *map;
 
 	kvm = open("/dev/kvm", O_RDWR);
 	if (kvm < 0)
 		err(EXIT_FAILED, "/dev/kvm");
 	vm = xioctl("KVM_CREATE_VM", kvm, KVM_CREATE_VM, NULL);
+	caps = ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS);
+	if (caps < 0 || gmem.flags & ~(__u64)caps)
+		errx(EXIT_FAILED, "KVM has guest_memfd flags %#x, not %#llx%s",
+		     caps, gmem.flags, !movable ? "" :
+		     "; see /sys/kernel/mm/memfile/movable");
 	fd = xioctl("KVM_CREATE_GUEST_MEMFD", vm, KVM_CREATE_GUEST_MEMFD,
 		    &gmem);
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -124,7 +129,7 @@ static int hold(int argc, char **argv)
 		case 'n':
 			size = strtoul(optarg, &end, 10) * MB;
 			if (*optarg < '1' || *optarg > '9' || *end)
-				usage("--mb: '%s' is not a size", optarg);
+				bad_usage("--mb: '%s' is not a size", optarg);
 			break;
 		case 'M':
 			movable = true;
@@ -133,15 +138,15 @@ static int hold(int argc, char **argv)
 			memfd = true;
 			break;
 		default:
-			usage("bad arguments");
+			bad_usage("bad arguments");
 		}
 	}
 	if (optind < argc)
-		usage("'%s' is not an option", argv[optind]);
+		bad_usage("'%s' is not an option", argv[optind]);
 	if (!size)
-		usage("--mb is required");
+		bad_usage("--mb is required");
 	if (movable && memfd)
-		usage("--movable and --memfd exclude each other");
+		bad_usage("--movable and --memfd exclude each other");
 
 	fd = memfd ? shared_memory(size) : private_memory(size, movable);
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, size))
@@ -208,12 +213,12 @@ static int map(void)
 int main(int argc, char **argv)
 {
 	if (argc < 2)
-		usage("nothing to do");
+		bad_usage("nothing to do");
 	if (!strcmp(argv[1], "hold"))
 		return hold(argc - 1, argv + 1);
 	if (strcmp(argv[1], "map"))
-		usage("'%s' is neither hold nor map", argv[1]);
+		bad_usage("'%s' is neither hold nor map", argv[1]);
 	if (argc > 2)
-		usage("'%s' is not an option", argv[2]);
+		bad_usage("'%s' is not an option", argv[2]);
 	return map();
 }

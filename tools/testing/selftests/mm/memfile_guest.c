@@ -84,7 +84,7 @@ static void fill_page(unsigned long *p, unsigned long seed)
 		p[i] = seed + i * STEP;
 }
 
-static void check_page(volatile unsigned long *p, unsigned long page,
+static void check_page(unsigned long *p, unsigned long page,
 		       unsigned long generation)
 {
 	unsigned long old = pattern(page, generation);
@@ -94,7 +94,7 @@ static void check_page(volatile unsigned long *p, unsigned long page,
 		unsigned long seen = p[i];
 
 		if (seen != old + i * STEP && errors++ < SHOWN_ERRORS)
-			say("ERROR page %lu word %lu pass %lu: %#lx, not %#lx\n",
+			say("ERROR page %lu word %lu pass %lu: %#lx not %#lx\n",
 			    page, i, generation, seen, old + i * STEP);
 		p[i] = new + i * STEP;
 	}

@@ -18,7 +18,7 @@
  * of it where no page table does.
  */
 static void setup(struct __test_metadata *_metadata, struct mf_vm *vm,
-		  enum mf_client client, uint64_t flags)
+		  enum mf_client client, __u64 flags)
 {
 	const char *lacks = mf_lacks(client, flags);
 
@@ -50,7 +50,7 @@ static void finish(struct __test_metadata *_metadata, struct mf_vm *vm)
 
 /* What the page frames say and what fdinfo says; frames alone for memfd. */
 static void expect_moved(struct __test_metadata *_metadata, struct mf_vm *vm,
-			 uint64_t *before, size_t at_least)
+			 __u64 *before, size_t at_least)
 {
 	size_t moved = mf_moved(vm, before, mf_pfns(_metadata, vm));
 
@@ -61,7 +61,7 @@ static void expect_moved(struct __test_metadata *_metadata, struct mf_vm *vm,
 }
 
 static void expect_unmoved(struct __test_metadata *_metadata, struct mf_vm *vm,
-			   uint64_t *before)
+			   __u64 *before)
 {
 	char caps[64];
 
@@ -74,7 +74,7 @@ static void expect_unmoved(struct __test_metadata *_metadata, struct mf_vm *vm,
 
 /* Stock compaction gives up now and then, whatever the memory is. */
 static void compact(struct __test_metadata *_metadata, struct mf_vm *vm,
-		    uint64_t *before)
+		    __u64 *before)
 {
 	int i;
 
@@ -85,9 +85,9 @@ static void compact(struct __test_metadata *_metadata, struct mf_vm *vm,
 	}
 }
 
-static size_t pages_in_block(uint64_t *pfn, int block)
+static size_t pages_in_block(__u64 *pfn, int block)
 {
-	uint64_t pages = mf_block_pages();
+	__u64 pages = mf_block_pages();
 	size_t i, n = 0;
 
 	for (i = 0; i < NR; i++)
@@ -128,11 +128,11 @@ static bool fill_pool(const char *pool, unsigned long nr)
 }
 
 /* Soft-offline by physical address, as a machine check handler's daemon. */
-static int soft_offline_pfn(uint64_t pfn)
+static int soft_offline_pfn(__u64 pfn)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%#lx", pfn * MF_PAGE);
+	snprintf(text, sizeof(text), "%#llx", pfn * MF_PAGE);
 	return mf_write(MF_BLOCKS "/soft_offline_page", text);
 }
 
@@ -199,7 +199,7 @@ FIXTURE_TEARDOWN(memory)
 
 TEST_F_TIMEOUT(memory, compact_memory, TIMEOUT)
 {
-	uint64_t *before;
+	__u64 *before;
 
 	mf_allocate_scattered(_metadata, &self->vm);
 	run(_metadata, &self->vm);
@@ -218,7 +218,7 @@ TEST_F_TIMEOUT(memory, huge_page_pool, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
 	char free_kb[32];
-	uint64_t *before;
+	__u64 *before;
 	int spare, least;
 
 	if (access(NODE0 POOL("2048"), W_OK))
@@ -245,7 +245,7 @@ TEST_F_TIMEOUT(memory, huge_page_pool, TIMEOUT)
 /* alloc_contig_range(): boot with hugetlb_cma=1G to have it where files go. */
 TEST_F_TIMEOUT(memory, gigantic_page_pool, TIMEOUT)
 {
-	uint64_t *before;
+	__u64 *before;
 
 	mf_allocate_scattered(_metadata, &self->vm);
 	run(_metadata, &self->vm);
@@ -262,7 +262,7 @@ TEST_F_TIMEOUT(memory, gigantic_page_pool, TIMEOUT)
 TEST_F_TIMEOUT(memory, offline_block, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
-	uint64_t *before, *after;
+	__u64 *before, *after;
 	int block, last = 0;
 	size_t i, inside;
 
@@ -301,7 +301,7 @@ TEST_F_TIMEOUT(memory, offline_block, TIMEOUT)
  */
 TEST_F_TIMEOUT(memory, soft_offline_page, TIMEOUT)
 {
-	uint64_t *before, victim[8];
+	__u64 *before, victim[8];
 	int i;
 
 	run(_metadata, &self->vm);
@@ -361,7 +361,7 @@ FIXTURE_TEARDOWN(mapped)
 TEST_F_TIMEOUT(mapped, move_pages, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
-	uint64_t *before;
+	__u64 *before;
 	int round;
 
 	if (mf_lacks_nodes())
@@ -382,7 +382,7 @@ TEST_F_TIMEOUT(mapped, mbind, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
 	unsigned long node;
-	uint64_t *before;
+	__u64 *before;
 
 	if (mf_lacks_nodes())
 		SKIP(return, "%s", mf_lacks_nodes());
@@ -404,7 +404,7 @@ TEST_F_TIMEOUT(mapped, migrate_pages, TIMEOUT)
 {
 	unsigned long node0 = 1, node1 = 2;
 	struct mf_vm *vm = &self->vm;
-	uint64_t *before;
+	__u64 *before;
 
 	if (mf_lacks_nodes())
 		SKIP(return, "%s", mf_lacks_nodes());
@@ -424,7 +424,7 @@ TEST_F_TIMEOUT(mapped, madv_soft_offline, TIMEOUT)
 	char *last = vm->mem + SIZE - MF_PAGE;
 	char text[] = "written by the host";
 	char *first = vm->mem;
-	uint64_t pfn[2];
+	__u64 pfn[2];
 
 	vm->vcpu[0].ctl->end -= MF_PAGE;
 	run(_metadata, vm);
@@ -452,7 +452,7 @@ TEST_F_TIMEOUT(mapped, pinned_page, TIMEOUT)
 	struct mf_vm *vm = &self->vm;
 	struct iovec iov = { vm->mem, MF_PAGE };
 	char page[MF_PAGE];
-	uint64_t pinned;
+	__u64 pinned;
 	int pipe_fd[2];
 
 	if (mf_lacks_nodes())
@@ -528,9 +528,9 @@ TEST_F_TIMEOUT(mapped, kvmclock, TIMEOUT)
 		.entry.index = KVM_SYSTEM_TIME_NEW,
 		.entry.data = (MF_GPA + SIZE - MF_PAGE) | 1,
 	};
-	uint32_t *version = (uint32_t *)(vm->mem + SIZE - MF_PAGE);
+	__u32 *version = (__u32 *)(vm->mem + SIZE - MF_PAGE);
 	struct kvm_clock_data clock = {};
-	uint32_t last;
+	__u32 last;
 	int round;
 
 	if (mf_lacks_nodes())
@@ -590,7 +590,7 @@ FIXTURE_TEARDOWN(unmovable)
 TEST_F_TIMEOUT(unmovable, stays, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
-	uint64_t *before;
+	__u64 *before;
 	int block;
 
 	mf_allocate_scattered(_metadata, vm);

@@ -208,7 +208,7 @@ FIXTURE_TEARDOWN(race)
 static void punch_own(struct __test_metadata *_metadata, struct mf_vm *vm,
 		      size_t offset, size_t len)
 {
-	uint64_t *word = (uint64_t *)(vm->mem + offset);
+	__u64 *word = (__u64 *)(vm->mem + offset);
 	size_t i;
 
 	memset(word, 0xa5, len);
@@ -439,7 +439,7 @@ static void on_sigbus(int sig)
 }
 
 /* False if it is poisoned: an error is not zero, and not stale. */
-static bool read_word(const char *addr, uint64_t *word)
+static bool read_word(const char *addr, __u64 *word)
 {
 	sigjmp_buf here;
 	bool done = false;
@@ -475,10 +475,10 @@ static void expect_guest_told(struct __test_metadata *_metadata,
 }
 
 /* The first poisoned page of this machine from @pfn on; 0 if none is. */
-static uint64_t poisoned_pfn(uint64_t pfn)
+static __u64 poisoned_pfn(__u64 pfn)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags[512], found = 0;
+	__u64 flags[512], found = 0;
 	ssize_t i, len = 1;
 
 	while (!found && len > 0) {
@@ -499,7 +499,7 @@ TEST_F_TIMEOUT(poison, stays_poisoned, TIMEOUT)
 	char *victim = vm->mem + HALF + HALF / 2;
 	struct mf_vcpu *vcpu = &vm->vcpu[1];
 	time_t end = deadline();
-	uint64_t pfn, word;
+	__u64 pfn, word;
 	char *other;
 
 	sigaction(SIGBUS, &sa, NULL);

@@ -18,7 +18,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +45,7 @@
 #define MF_PORT_STOP	0x10
 #define MF_PORT_BAD	0x11
 #define MF_GOLDEN	0x9e3779b97f4a7c15UL
-#define MF_PATIENCE	120	/* seconds for two passes, under KASAN and TCG */
+#define MF_PATIENCE	120	/* seconds for two passes, with KASAN, on TCG */
 
 /* How the memory under test reaches the guest. */
 enum mf_client {
@@ -58,14 +57,14 @@ enum mf_client {
 
 /* Shared by the host and one vCPU. */
 struct mf_ctl {
-	uint64_t start, end;	/* this vCPU's part of the memory */
-	uint64_t step;		/* bytes from word to word */
-	uint64_t key;		/* of the generation now in memory */
-	uint64_t check;		/* 0 in the first pass, which only writes */
-	uint64_t zero_ok;	/* the host may have punched holes */
-	uint64_t stop;		/* exit at the end of this pass */
-	uint64_t passes;
-	uint64_t bad_gpa, want, got;
+	__u64 start, end;	/* this vCPU's part of the memory */
+	__u64 step;		/* bytes from word to word */
+	__u64 key;		/* of the generation now in memory */
+	__u64 check;		/* 0 in the first pass, which only writes */
+	__u64 zero_ok;	/* the host may have punched holes */
+	__u64 stop;		/* exit at the end of this pass */
+	__u64 passes;
+	__u64 bad_gpa, want, got;
 };
 
 struct mf_vm;
@@ -89,7 +88,7 @@ struct mf_vm {
 	char *mem;		/* host mapping of mem_fd, unless private */
 	char *shared;		/* what a private slot shows when shared */
 	char *sys;
-	uint64_t hva;		/* of the slot */
+	__u64 hva;		/* of the slot */
 	bool retry_faults;	/* slot or attributes come and go */
 	struct mf_vcpu vcpu[MF_MAX_VCPUS];
 	int nr_vcpus;
@@ -101,11 +100,11 @@ static __attribute__((section("mf_guest"), noinline, used, no_stack_protector))
 void mf_guest_main(struct mf_ctl *c)
 {
 	for (;;) {
-		uint64_t key = c->key, next = key + MF_GOLDEN;
-		uint64_t gpa, step = c->step, end = c->end;
+		__u64 key = c->key, next = key + MF_GOLDEN;
+		__u64 gpa, step = c->step, end = c->end;
 
 		for (gpa = c->start; gpa < end; gpa += step) {
-			uint64_t got = *(uint64_t *)gpa;
+			__u64 got = *(__u64 *)gpa;
 
 			if (got != (gpa ^ key) && c->check &&
 			    (got || !c->zero_ok)) {
@@ -115,7 +114,7 @@ void mf_guest_main(struct mf_ctl *c)
 				asm volatile("outb %%al, %0" : :
 					     "i"(MF_PORT_BAD) : "memory");
 			}
-			*(uint64_t *)gpa = gpa ^ next;
+			*(__u64 *)gpa = gpa ^ next;
 			asm volatile("" : : : "memory");
 		}
 		c->key = next;
@@ -220,7 +219,7 @@ static inline int mf_gmem_flags(int type)
 }
 
 /* Why @client cannot be used with @flags here; NULL if it can. */
-static inline const char *mf_lacks(enum mf_client client, uint64_t flags)
+static inline const char *mf_lacks(enum mf_client client, __u64 flags)
 {
 	int has;
 
@@ -234,7 +233,7 @@ static inline const char *mf_lacks(enum mf_client client, uint64_t flags)
 	return NULL;
 }
 
-static inline int mf_gmem_create(int vm, uint64_t size, uint64_t flags)
+static inline int mf_gmem_create(int vm, __u64 size, __u64 flags)
 {
 	struct kvm_create_guest_memfd args = { .size = size, .flags = flags };
 	int fd = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args);
@@ -290,8 +289,8 @@ static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
 	size_t part = vm->size / vm->nr_vcpus;
 	struct kvm_sregs sregs;
 	struct kvm_regs regs = {
-		.rip = MF_CODE + (uint64_t)mf_guest_main -
-		       (uint64_t)__start_mf_guest,
+		.rip = MF_CODE + (__u64)mf_guest_main -
+		       (__u64)__start_mf_guest,
 		.rsp = MF_CTL(i) + 2 * MF_PAGE - 8,
 		.rdi = MF_CTL(i),
 		.rflags = 2,
@@ -325,7 +324,7 @@ static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
 	vcpu->ctl = (void *)(vm->sys + MF_CTL(i));
 	vcpu->ctl->start = MF_GPA + i * part;
 	vcpu->ctl->end = vcpu->ctl->start + part;
-	vcpu->ctl->step = sizeof(uint64_t);
+	vcpu->ctl->step = sizeof(__u64);
 	vcpu->ctl->key = MF_GOLDEN;
 	vcpu->ended = true;
 }
@@ -333,11 +332,11 @@ static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
 /* Memory is created but not allocated; vCPUs are created but not started. */
 static inline void mf_create(struct __test_metadata *_metadata,
 			     struct mf_vm *vm, enum mf_client client,
-			     size_t size, uint64_t flags, int nr_vcpus)
+			     size_t size, __u64 flags, int nr_vcpus)
 {
 	struct kvm_userspace_memory_region sys = { .memory_size = MF_SYS_SIZE };
 	int i, kvm = open("/dev/kvm", O_RDWR);
-	uint64_t *table;
+	__u64 *table;
 
 	*vm = (struct mf_vm){
 		.client = client, .size = size, .nr_vcpus = nr_vcpus,
@@ -348,15 +347,15 @@ static inline void mf_create(struct __test_metadata *_metadata,
 	vm->sys = mmap(NULL, MF_SYS_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, vm->sys);
-	table = (uint64_t *)vm->sys;
+	table = (__u64 *)vm->sys;
 	table[0x1000 / 8] = 0x2003;
 	for (i = 0; i < 2; i++)
 		table[0x2000 / 8 + i] = 0x3003 + i * 0x1000;
 	for (i = 0; i < 1024; i++)
-		table[0x3000 / 8 + i] = (uint64_t)i << 21 | 0x83;
+		table[0x3000 / 8 + i] = (__u64)i << 21 | 0x83;
 	memcpy(vm->sys + MF_CODE, __start_mf_guest,
 	       __stop_mf_guest - __start_mf_guest);
-	sys.userspace_addr = (uint64_t)vm->sys;
+	sys.userspace_addr = (__u64)vm->sys;
 	ASSERT_EQ(0, ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &sys));
 
 	if (client == MF_MEMFD) {
@@ -375,14 +374,14 @@ static inline void mf_create(struct __test_metadata *_metadata,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		ASSERT_NE(MAP_FAILED, vm->shared);
 		ASSERT_EQ(0, mf_set_private(vm, 0, size, true));
-		vm->hva = (uint64_t)vm->shared;
+		vm->hva = (__u64)vm->shared;
 	} else {
 		vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			       vm->mem_fd, 0);
 		ASSERT_NE(MAP_FAILED, vm->mem);
 		/* A page that is mapped twice does not move by node. */
 		ASSERT_EQ(0, madvise(vm->mem, size, MADV_DONTFORK));
-		vm->hva = (uint64_t)vm->mem;
+		vm->hva = (__u64)vm->mem;
 	}
 	ASSERT_EQ(0, mf_set_slot(vm, size));
 
@@ -431,12 +430,12 @@ static inline void *mf_run(void *arg)
 			continue;
 		if (run->exit_reason == KVM_EXIT_IO)
 			snprintf(vcpu->error, sizeof(vcpu->error),
-				 "gpa %#lx: expected %#lx, got %#lx, pass %lu",
+				 "gpa %#llx: want %#llx, got %#llx, pass %llu",
 				 ctl->bad_gpa, ctl->want, ctl->got,
 				 ctl->passes);
 		else
 			snprintf(vcpu->error, sizeof(vcpu->error),
-				 "KVM_RUN: exit %d, errno %d, pass %lu",
+				 "KVM_RUN: exit %d, errno %d, pass %llu",
 				 run->exit_reason, vcpu->exit_errno,
 				 ctl->passes);
 		break;
@@ -457,7 +456,7 @@ static inline void mf_start(struct __test_metadata *_metadata,
 static inline void mf_verify(struct __test_metadata *_metadata,
 			     struct mf_vcpu *vcpu)
 {
-	uint64_t passes = vcpu->ctl->passes;
+	__u64 passes = vcpu->ctl->passes;
 	int i;
 
 	for (i = 0; i < MF_PATIENCE * 1000; i++) {
@@ -476,40 +475,40 @@ static inline void mf_stop(struct __test_metadata *_metadata,
 			   struct mf_vcpu *vcpu)
 {
 	struct mf_vm *vm = vcpu->vm;
-	uint64_t gpa;
+	__u64 gpa;
 
 	vcpu->ctl->stop = 1;
 	pthread_join(vcpu->thread, NULL);
 	ASSERT_STREQ("", vcpu->error);
 	for (gpa = vcpu->ctl->start; vm->mem && gpa < vcpu->ctl->end;
 	     gpa += vcpu->ctl->step) {
-		uint64_t got = *(uint64_t *)(vm->mem + gpa - MF_GPA);
+		__u64 got = *(__u64 *)(vm->mem + gpa - MF_GPA);
 
 		if (!got && vcpu->ctl->zero_ok)
 			continue;
 		ASSERT_EQ(gpa ^ vcpu->ctl->key, got) {
-			TH_LOG("host: at gpa %#lx", gpa);
+			TH_LOG("host: at gpa %#llx", gpa);
 		}
 	}
 }
 
 /* The page frames behind mapped addresses; 0 where none is to be seen. */
-static inline void mf_pagemap(void *addr, uint64_t *pfn, size_t nr)
+static inline void mf_pagemap(void *addr, __u64 *pfn, size_t nr)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	size_t i;
 
 	memset(pfn, 0, nr * sizeof(*pfn));
-	if (pread(fd, pfn, nr * sizeof(*pfn), (uint64_t)addr / MF_PAGE * 8) < 0)
+	if (pread(fd, pfn, nr * sizeof(*pfn), (__u64)addr / MF_PAGE * 8) < 0)
 		perror("/proc/self/pagemap");
 	close(fd);
 	for (i = 0; i < nr; i++)
 		pfn[i] = pfn[i] >> 63 ? pfn[i] & ((1UL << 55) - 1) : 0;
 }
 
-static inline uint64_t mf_pfn(void *addr)
+static inline __u64 mf_pfn(void *addr)
 {
-	uint64_t pfn;
+	__u64 pfn;
 
 	mf_pagemap(addr, &pfn, 1);
 	return pfn;
@@ -519,10 +518,10 @@ static inline uint64_t mf_pfn(void *addr)
 #define KPF_ANON	0x1000UL
 #define KPF_HWPOISON	0x80000UL
 
-static inline uint64_t mf_kpageflags(uint64_t pfn)
+static inline __u64 mf_kpageflags(__u64 pfn)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags = 0;
+	__u64 flags = 0;
 
 	if (pread(fd, &flags, 8, pfn * 8) != 8)
 		flags = 0;
@@ -567,11 +566,11 @@ static inline void mf_leave_cgroup(void)
 	rmdir(path);
 }
 
-static inline size_t mf_cgroup_pfns(uint64_t *pfn, size_t max)
+static inline size_t mf_cgroup_pfns(__u64 *pfn, size_t max)
 {
 	int cgroup = open("/proc/kpagecgroup", O_RDONLY);
-	static uint64_t ino[8192];
-	uint64_t base, flags;
+	static __u64 ino[8192];
+	__u64 base, flags;
 	size_t n = 0;
 	ssize_t len;
 	struct stat st;
@@ -599,7 +598,7 @@ static inline size_t mf_cgroup_pfns(uint64_t *pfn, size_t max)
 
 static inline int mf_compare(const void *a, const void *b)
 {
-	uint64_t x = *(uint64_t *)a, y = *(uint64_t *)b;
+	__u64 x = *(__u64 *)a, y = *(__u64 *)b;
 
 	return x < y ? -1 : x > y;
 }
@@ -614,11 +613,11 @@ static inline void mf_map(struct mf_vm *vm)
 }
 
 /* The page frames of all the memory under test, sorted; malloc()ed. */
-static inline uint64_t *mf_pfns(struct __test_metadata *_metadata,
-				struct mf_vm *vm)
+static inline __u64 *mf_pfns(struct __test_metadata *_metadata,
+			     struct mf_vm *vm)
 {
 	size_t i, nr = vm->size / MF_PAGE, n = 0;
-	uint64_t *pfn = calloc(nr, sizeof(*pfn));
+	__u64 *pfn = calloc(nr, sizeof(*pfn));
 	int tries;
 
 	/* A page on its way is in no table: look again. */
@@ -638,8 +637,8 @@ static inline uint64_t *mf_pfns(struct __test_metadata *_metadata,
 }
 
 /* How many of @before are not in @after: that many pages moved, or more. */
-static inline size_t mf_moved(struct mf_vm *vm, uint64_t *before,
-			      uint64_t *after)
+static inline size_t mf_moved(struct mf_vm *vm, __u64 *before,
+			      __u64 *after)
 {
 	size_t i, nr = vm->size / MF_PAGE, moved = 0;
 
@@ -726,7 +725,7 @@ static inline int mf_set_block(int block, const char *state)
 	return mf_write(path, state);
 }
 
-static inline uint64_t mf_block_pages(void)
+static inline __u64 mf_block_pages(void)
 {
 	char text[32];
 
@@ -762,6 +761,8 @@ static inline struct mf_block mf_movable_block(int node)
 	while (dir && (d = readdir(dir)))
 		if (sscanf(d->d_name, "memory%d", &nr) == 1 && nr > last)
 			last = nr;
+	if (dir)
+		closedir(dir);
 	do {
 		for (nr = last; nr > 0; nr--) {
 			if (!mf_block_on_node(nr, node) ||
@@ -799,11 +800,11 @@ static inline void mf_bind_to_node(int node)
 }
 
 /* Take a page out of "poisoned", where the kernel can inject and undo it. */
-static inline void mf_unpoison(uint64_t pfn)
+static inline void mf_unpoison(__u64 pfn)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%#lx", pfn);
+	snprintf(text, sizeof(text), "%#llx", pfn);
 	mf_write("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
 }
 

@@ -65,7 +65,7 @@ enum {
 #define BOOT_CS		0x10
 #define BOOT_DS		0x18
 #define SECTOR		512UL
-#define MB		(1UL << 20)
+#define MB		(1024 * 1024UL)
 #define PAGE		4096UL
 
 #define SERIAL		0x3f8
@@ -95,7 +95,7 @@ static struct {
 static __u8 *ram;
 static volatile sig_atomic_t told_to_stop;
 
-static void usage(const char *what, const char *arg)
+static void bad_usage(const char *what, const char *arg)
 {
 	warnx("%s%s", what, arg);
 	fprintf(stderr,
@@ -128,19 +128,19 @@ static void parse(int argc, char **argv)
 		case 'm':
 			opt.mem = strtoul(optarg, &end, 10) * MB;
 			if (*end || opt.mem < MIN_RAM || opt.mem > MAX_RAM)
-				usage("--mem wants 64 to 3072, not ", optarg);
+				bad_usage("--mem is 64 to 3072, not ", optarg);
 			break;
 		case 'c':
 			opt.cmdline = optarg;
 			break;
 		case '?':
-			usage("bad arguments", "");
+			bad_usage("bad arguments", "");
 		}
 	}
 	if (optind < argc || !opt.kernel || !opt.initrd)
-		usage("--kernel and --initrd are required", ", nothing else");
+		bad_usage("--kernel and --initrd are needed, no more", "");
 	if (strlen(opt.cmdline) >= 1024)
-		usage("too long: --cmdline ", opt.cmdline);
+		bad_usage("too long: --cmdline ", opt.cmdline);
 }
 
 static int xioctl(const char *name, int fd, unsigned long request, void *arg)
@@ -418,7 +418,7 @@ static void on_signal(int sig)
 	told_to_stop |= sig == SIGTERM;
 }
 
-static int died(int vcpu, const struct kvm_run *run, const char *why)
+static int guest_lost(int vcpu, const struct kvm_run *run, const char *why)
 {
 	struct kvm_sregs s = { };
 	struct kvm_regs r = { };
@@ -443,19 +443,19 @@ static int run_guest(int vcpu, struct kvm_run *run)
 		if (told_to_stop && !last_beat)
 			last_beat = guest.beats + 2;	/* a pass apart */
 		if (time(NULL) - guest.last > PATIENCE)
-			return died(vcpu, run, "silent for too long");
+			return guest_lost(vcpu, run, "silent for too long");
 		if (ioctl(vcpu, KVM_RUN, 0)) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
-			return died(vcpu, run, strerror(errno));
+			return guest_lost(vcpu, run, strerror(errno));
 		}
 
 		if (run->exit_reason == KVM_EXIT_MMIO)
 			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 		else if (run->exit_reason != KVM_EXIT_IO)
-			return died(vcpu, run, "it cannot go on");
+			return guest_lost(vcpu, run, "it cannot go on");
 		else if (do_io(run))
-			return guest.done ? 0 : died(vcpu, run, "reset");
+			return guest.done ? 0 : guest_lost(vcpu, run, "reset");
 	}
 	return 0;
 }
