@@ -212,10 +212,11 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 	filemap_invalidate_lock(mf->mapping);
 	list_del_rcu(&n->list);
 	if (mf->relocator == n) {
-		/* Pairs with the acquire in memfile_migrate_folio(). */
+		/* What only @n could transfer stays where it is. */
 		mapping_set_unmovable(mf->mapping);
 		mf->asked &= ~MEMFILE_CAP_MOVE;
 		mf->caps &= ~MEMFILE_CAP_MOVE;
+		/* Pairs with the acquire in memfile_migrate_folio(). */
 		smp_store_release(&mf->relocator, NULL);
 	}
 	/*
