@@ -118,13 +118,6 @@ static bool racing(struct mover *mover, time_t end)
 			     pages_moved(mover->vm) == mover->moved);
 }
 
-/* The time is not over, or the machine too slow to have moved a page yet. */
-static bool going_on(struct mover *mover, time_t end)
-{
-	return time(NULL) < end || (pages_moved(mover->vm) == mover->moved &&
-				    time(NULL) < end + MF_PATIENCE);
-}
-
 /* Up to CHUNK_PAGES somewhere in [start, end). */
 static void choose(size_t start, size_t end, size_t *offset, size_t *len)
 {
