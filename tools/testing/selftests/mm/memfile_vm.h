@@ -31,6 +31,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #ifndef GUEST_MEMFD_FLAG_MOVABLE
 #define GUEST_MEMFD_FLAG_MOVABLE	0x10ULL
@@ -335,7 +336,8 @@ static inline void mf_create(struct __test_metadata *_metadata,
 			     size_t size, __u64 flags, int nr_vcpus)
 {
 	struct kvm_userspace_memory_region sys = { .memory_size = MF_SYS_SIZE };
-	int i, kvm = open("/dev/kvm", O_RDWR);
+	int pin[2], i, kvm = open("/dev/kvm", O_RDWR);
+	struct iovec iov = { .iov_len = MF_SYS_SIZE };
 	__u64 *table;
 
 	*vm = (struct mf_vm){
@@ -347,6 +349,8 @@ static inline void mf_create(struct __test_metadata *_metadata,
 	vm->sys = mmap(NULL, MF_SYS_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, vm->sys);
+	iov.iov_base = vm->sys;
+	memset(vm->sys, 0, MF_SYS_SIZE);
 	table = (__u64 *)vm->sys;
 	table[0x1000 / 8] = 0x2003;
 	for (i = 0; i < 2; i++)
@@ -355,6 +359,13 @@ static inline void mf_create(struct __test_metadata *_metadata,
 		table[0x3000 / 8 + i] = (__u64)i << 21 | 0x83;
 	memcpy(vm->sys + MF_CODE, __start_mf_guest,
 	       __stop_mf_guest - __start_mf_guest);
+	/*
+	 * A pipe's references keep code and page tables where they are: QEMU's
+	 * TCG now and then shuts a nested guest down whose tables move.
+	 */
+	ASSERT_EQ(0, madvise(vm->sys, MF_SYS_SIZE, MADV_DONTFORK));
+	ASSERT_EQ(0, pipe(pin));
+	ASSERT_EQ(MF_SYS_SIZE, vmsplice(pin[1], &iov, 1, 0));
 	sys.userspace_addr = (__u64)vm->sys;
 	ASSERT_EQ(0, ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &sys));
 
