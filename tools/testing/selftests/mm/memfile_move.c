@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include <linux/io_uring.h>
+#include <sys/uio.h>
 #include "memfile_vm.h"
 
 #define SIZE	(8UL << 20)
