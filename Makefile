@@ -22,7 +22,7 @@ help:
 	@echo 'make build          the kernels of the lanes, and the test programs'
 	@echo 'make kunit          KUnit on UML'
 	@echo 'make shell          a shell in the plain kernel, with the test programs'
-	@echo 'make bench          what moving costs in instructions, beside memfd'
+	@echo 'make bench          what memory costs in instructions, beside memfd and the base'
 	@echo 'make clean          removes build/, but not the downloaded source'
 	@echo
 	@echo 'BUILD=DIR           instead of build/'
@@ -64,7 +64,8 @@ test-base: tree
 
 demo: tree
 	@$H/deps build run
-	@$H/build plain
+	@$H/build plain base
+	@T='/mm/memfile_bench$$' $H/run-tests base
 	@T='/mm/memfile_bench$$' $H/run-tests plain
 	@$H/demo "$$BUILD" "$$BUILD/out-plain/arch/x86/boot/bzImage"
 
@@ -75,9 +76,10 @@ shell: tree
 
 bench: tree
 	@$H/deps build run
-	@$H/build plain
+	@$H/build plain base
+	@T='/mm/memfile_bench$$' $H/run-tests base
 	@T='/mm/memfile_bench$$' $H/run-tests plain
-	@cat "$$BUILD/results/bench.txt"
+	@$H/bench
 
 # The source was a long download: it stays.
 clean:
