@@ -14,10 +14,16 @@ static inline struct memfile *mapping_to_memfile(struct address_space *mapping)
 	return mapping->host->i_private;
 }
 
+static inline struct list_head *memfile_notifiers(struct memfile *mf)
+{
+	RCU_LOCKDEP_WARN(!srcu_read_lock_held(&memfile_srcu) &&
+			 !lockdep_is_held(&mf->mapping->invalidate_lock),
+			 "memfile notifiers read without protection");
+	return &mf->notifiers;
+}
+
 #define memfile_for_each_notifier(n, mf)				\
-	list_for_each_entry_srcu(n, &(mf)->notifiers, list,		\
-		srcu_read_lock_held(&memfile_srcu) ||			\
-		lockdep_is_held(&(mf)->mapping->invalidate_lock))
+	list_for_each_entry_srcu(n, memfile_notifiers(mf), list, true)
 
 /*
  * Lockdep does not see folio locks.  This map stands for those of all
