@@ -190,4 +190,5 @@ static struct kunit_suite gmem_test_suite = {
 	.init = gmem_test_init,
 	.test_cases = gmem_test_cases,
 };
+
 kunit_test_suite(gmem_test_suite);

@@ -138,8 +138,9 @@ static void file_expect_movable(struct test_file *file, bool movable)
 	KUNIT_EXPECT_EQ(file->test, file->mf.caps,
 			movable ? MEMFILE_CAP_MOVE : 0);
 	KUNIT_EXPECT_EQ(file->test, mapping_unmovable(file->mapping), !movable);
-	KUNIT_EXPECT_EQ(file->test, mapping_gfp_mask(file->mapping),
-			movable ? GFP_HIGHUSER_MOVABLE : GFP_HIGHUSER);
+	KUNIT_EXPECT_TRUE(file->test,
+			  mapping_gfp_mask(file->mapping) ==
+			  (movable ? GFP_HIGHUSER_MOVABLE : GFP_HIGHUSER));
 	KUNIT_EXPECT_TRUE(file->test, mapping_inaccessible(file->mapping));
 	KUNIT_EXPECT_TRUE(file->test, mapping_unevictable(file->mapping));
 }
