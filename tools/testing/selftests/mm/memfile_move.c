@@ -12,6 +12,7 @@
 #define NR	(SIZE / MF_PAGE)
 #define NODE0	"/sys/devices/system/node/node0"
 #define POOL(kb) "/hugepages/hugepages-" kb "kB/nr_hugepages"
+#define PROACTIVENESS "/proc/sys/vm/compaction_proactiveness"
 #define TIMEOUT	(4 * MF_PATIENCE)
 
 /*
@@ -160,6 +161,7 @@ FIXTURE(memory)
 {
 	struct mf_vm vm;
 	struct mf_block block;
+	char proactiveness[32];		/* to be restored, with the pool */
 };
 
 FIXTURE_VARIANT(memory)
@@ -196,6 +198,10 @@ FIXTURE_TEARDOWN(memory)
 {
 	teardown(&self->vm);
 	mf_restore_block(self->block);
+	if (self->proactiveness[0]) {
+		mf_write(PROACTIVENESS, self->proactiveness);
+		mf_write(NODE0 POOL("2048"), "0");
+	}
 }
 
 TEST_F_TIMEOUT(memory, compact_memory, TIMEOUT)
@@ -238,6 +244,40 @@ TEST_F_TIMEOUT(memory, huge_page_pool, TIMEOUT)
 			SKIP(return, "a pool of 2 MB pages in use");
 		if (mf_moved(vm, before, mf_pfns(_metadata, vm)))
 			break;
+	}
+	expect_moved(_metadata, vm, before, 1);
+	finish(_metadata, vm);
+}
+
+/*
+ * kcompactd, which compacts proactively where too much of what is free is in
+ * pieces: the pool takes what is not, but for a rest.
+ */
+TEST_F_TIMEOUT(memory, kcompactd, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	char free_kb[32], text[32];
+	__u64 *before;
+	int i;
+
+	if (!mf_read(NODE0 POOL("2048"), text, sizeof(text)) ||
+	    strcmp(text, "0") ||
+	    !mf_read(PROACTIVENESS, self->proactiveness, sizeof(text)))
+		SKIP(return, "no proactive compaction, or no unused pool");
+	mf_bind_to_node(0);
+	mf_allocate_scattered(_metadata, vm);
+	syscall(__NR_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+	run(_metadata, vm);
+	ASSERT_TRUE(mf_lookup(NODE0 "/meminfo", "Node 0 MemFree:", free_kb,
+			      sizeof(free_kb)));
+	snprintf(text, sizeof(text), "%ld", atol(free_kb) / 2048 - 40);
+	mf_write(NODE0 POOL("2048"), text);
+	before = mf_pfns(_metadata, vm);
+	mf_write(PROACTIVENESS, "100");
+	for (i = 0; i < MF_PATIENCE; i++) {
+		if (mf_moved(vm, before, mf_pfns(_metadata, vm)))
+			break;
+		sleep(1);
 	}
 	expect_moved(_metadata, vm, before, 1);
 	finish(_metadata, vm);
