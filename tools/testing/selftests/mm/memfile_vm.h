@@ -77,7 +77,6 @@ struct mf_vcpu {
 	struct mf_ctl *ctl;
 	pthread_t thread;
 	bool ended;		/* the thread has returned */
-	bool restarted;
 	int exit_errno;		/* of the last KVM_RUN */
 	char error[128];	/* empty unless the guest failed */
 };
@@ -271,9 +270,13 @@ static inline int mf_set_private(struct mf_vm *vm, size_t offset, size_t size,
 	return ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attrs);
 }
 
-/* Let the vCPU begin in mf_guest_main(), in 64-bit mode. */
-static inline int mf_set_registers(struct mf_vcpu *vcpu)
+static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
+				  struct mf_vm *vm, int i)
 {
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[256];
+	} cpuid = { .head.nent = 256 };
 	struct kvm_segment data = {
 		.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1,
 		.db = 1, .s = 1, .g = 1,
@@ -282,43 +285,16 @@ static inline int mf_set_registers(struct mf_vcpu *vcpu)
 		.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1,
 		.l = 1, .s = 1, .g = 1,
 	};
-	__u64 ctl = (char *)vcpu->ctl - vcpu->vm->sys;
+	struct mf_vcpu *vcpu = &vm->vcpu[i];
+	size_t part = vm->size / vm->nr_vcpus;
+	struct kvm_sregs sregs;
 	struct kvm_regs regs = {
 		.rip = MF_CODE + (__u64)mf_guest_main -
 		       (__u64)__start_mf_guest,
-		.rsp = ctl + 2 * MF_PAGE - 8,
-		.rdi = ctl,
+		.rsp = MF_CTL(i) + 2 * MF_PAGE - 8,
+		.rdi = MF_CTL(i),
 		.rflags = 2,
 	};
-	struct kvm_sregs sregs;
-
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
-		return -errno;
-	sregs.cr0 = 0x80000033;		/* PG NE ET MP PE */
-	sregs.cr3 = 0x1000;
-	sregs.cr4 = 0x220;		/* OSFXSR PAE */
-	sregs.efer = 0x500;		/* LMA LME */
-	sregs.cs = code;
-	sregs.ds = data;
-	sregs.es = data;
-	sregs.ss = data;
-	sregs.tr.type = 11;
-	sregs.tr.present = 1;
-	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) ||
-	    ioctl(vcpu->fd, KVM_SET_REGS, &regs))
-		return -errno;
-	return 0;
-}
-
-static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
-				  struct mf_vm *vm, int i)
-{
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[256];
-	} cpuid = { .head.nent = 256 };
-	struct mf_vcpu *vcpu = &vm->vcpu[i];
-	size_t part = vm->size / vm->nr_vcpus;
 	int len = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	vcpu->vm = vm;
@@ -331,13 +307,26 @@ static inline void mf_create_vcpu(struct __test_metadata *_metadata, int kvm,
 	ASSERT_EQ(0, ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid));
 	ASSERT_EQ(0, ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid));
 
+	ASSERT_EQ(0, ioctl(vcpu->fd, KVM_GET_SREGS, &sregs));
+	sregs.cr0 = 0x80000033;		/* PG NE ET MP PE */
+	sregs.cr3 = 0x1000;
+	sregs.cr4 = 0x220;		/* OSFXSR PAE */
+	sregs.efer = 0x500;		/* LMA LME */
+	sregs.cs = code;
+	sregs.ds = data;
+	sregs.es = data;
+	sregs.ss = data;
+	sregs.tr.type = 11;
+	sregs.tr.present = 1;
+	ASSERT_EQ(0, ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	ASSERT_EQ(0, ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+
 	vcpu->ctl = (void *)(vm->sys + MF_CTL(i));
 	vcpu->ctl->start = MF_GPA + i * part;
 	vcpu->ctl->end = vcpu->ctl->start + part;
 	vcpu->ctl->step = sizeof(__u64);
 	vcpu->ctl->key = MF_GOLDEN;
 	vcpu->ended = true;
-	ASSERT_EQ(0, mf_set_registers(vcpu));
 }
 
 /* Memory is created but not allocated; vCPUs are created but not started. */
@@ -418,22 +407,6 @@ static inline void mf_emulate(struct mf_vm *vm, struct kvm_run *run)
 /* Set by a handler of SIGBUS: KVM_RUN is not to be entered again. */
 static sig_atomic_t mf_sigbus;
 
-/*
- * QEMU's TCG now and then shuts a nested guest down soon after its start, on
- * the base kernel, too: with a #PF for a page that is there.  In its first
- * pass, when there is nothing to verify yet, a guest may start again, once.
- */
-static inline bool mf_restart(struct mf_vcpu *vcpu)
-{
-	if (vcpu->run->exit_reason != KVM_EXIT_SHUTDOWN || vcpu->ctl->check ||
-	    vcpu->restarted)
-		return false;
-	vcpu->restarted = true;
-	printf("# a guest was shut down in its first pass, and started again\n");
-	fflush(stdout);
-	return !mf_set_registers(vcpu);
-}
-
 static inline void *mf_run(void *arg)
 {
 	struct mf_vcpu *vcpu = arg;
@@ -455,8 +428,6 @@ static inline void *mf_run(void *arg)
 			mf_emulate(vm, run);
 			continue;
 		}
-		if (!ret && mf_restart(vcpu))
-			continue;
 		if (vm->retry_faults && ret && errno == EFAULT &&
 		    run->exit_reason == KVM_EXIT_MEMORY_FAULT)
 			continue;
