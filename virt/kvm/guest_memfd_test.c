@@ -30,14 +30,13 @@ static struct file *gmem_test_dev;
 
 KUNIT_DEFINE_ACTION_WRAPPER(gmem_test_fput, fput, struct file *);
 
-/* Open what @fd refers to for the rest of the test, and close the number. */
+/* Keep what @fd refers to for the rest of the test; the caller closes @fd. */
 static struct file *gmem_test_file(struct kunit *test, int fd)
 {
 	struct file *file;
 
 	KUNIT_ASSERT_GE(test, fd, 0);
 	file = fget(fd);
-	close_fd(fd);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, gmem_test_fput, file));
 	return file;
@@ -68,10 +67,7 @@ static struct file *gmem_test_create_file(struct kunit *test, int *fd)
 	struct file *file;
 
 	*fd = gmem_test_create(test, GMEM_FLAGS);
-	KUNIT_ASSERT_GE(test, *fd, 0);
-	file = fget(*fd);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, gmem_test_fput, file));
+	file = gmem_test_file(test, *fd);
 	KUNIT_ASSERT_EQ(test, 0,
 			file->f_op->fallocate(file, FALLOC_FL_KEEP_SIZE, 0,
 					      GMEM_SIZE));
@@ -133,6 +129,7 @@ static void file_stops_moving_when_it_is_bound(struct kunit *test)
 static void flag_is_refused_afterwards(struct kunit *test)
 {
 	struct gmem_test *t = test->priv;
+	int fd;
 
 	KUNIT_EXPECT_TRUE(test,
 			  gmem_test_flags(test) & GUEST_MEMFD_FLAG_MOVABLE);
@@ -140,7 +137,10 @@ static void flag_is_refused_afterwards(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test,
 			   gmem_test_flags(test) & GUEST_MEMFD_FLAG_MOVABLE);
 	KUNIT_EXPECT_EQ(test, -EINVAL, gmem_test_create(test, GMEM_FLAGS));
-	gmem_test_file(test, gmem_test_create(test, GUEST_MEMFD_FLAG_MMAP));
+
+	fd = gmem_test_create(test, GUEST_MEMFD_FLAG_MMAP);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	close_fd(fd);
 }
 
 /* Unlike the tests this is called by the process that runs the suite. */
@@ -172,6 +172,7 @@ static int gmem_test_init(struct kunit *test)
 
 	fd = dev->f_op->unlocked_ioctl(dev, KVM_CREATE_VM, 0);
 	t->vm = gmem_test_file(test, fd);
+	close_fd(fd);
 	t->kvm = t->vm->private_data;
 	return 0;
 }
