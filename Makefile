@@ -46,7 +46,7 @@ upstream: tree
 	@$H/upstream
 
 build: tree
-	@$H/deps build
+	@$H/deps build run
 	@$H/build plain debug
 
 kunit: tree
