@@ -16,14 +16,20 @@
 #include <linux/migrate_mode.h>
 #include <linux/pagemap.h>
 
+struct folio_batch;
 struct memfile_notifier;
 struct seq_file;
+struct swap_io_ctx;
 
 /*
- * Capabilities of memory.  MOVE: the physical page behind an index may
- * change.  A set bit is a permission, so that masks intersect.
+ * Capabilities of memory.  A set bit is a permission, so that masks intersect.
+ *
+ * MOVE: the physical page behind an index may change.
+ * SWAP: the contents of an index may leave memory and come back to another
+ *	page, so it takes MOVE as well.  The CPU writes and reads them.
  */
 #define MEMFILE_CAP_MOVE	BIT(0)
+#define MEMFILE_CAP_SWAP	BIT(1)
 
 /**
  * struct memfile_backing_store - where a memfile's folios come from
@@ -39,8 +45,8 @@ struct memfile_backing_store {
  *
  * @caps: Required.  What the consumer tolerates, MEMFILE_CAP_*.  Evaluated
  *	when the notifier is registered or updated, and again for each folio
- *	about to be moved, because a consumer may change, as a VM does that
- *	becomes confidential.  Until memfile_notifier_register() or
+ *	about to be moved or swapped, because a consumer may change, as a VM
+ *	does that becomes confidential.  Until memfile_notifier_register() or
  *	memfile_notifier_update() has returned 0 for a mask, the consumer must
  *	cope with what it leaves out.  Must not sleep.
  *
@@ -68,6 +74,12 @@ struct memfile_backing_store {
  *	then.  Called under memfile SRCU with folios locked, and by
  *	memfile_notifier_unregister().
  *
+ * @young: Required.  Has the consumer accessed [@start, @end) since it was asked
+ *	last?  An approximation, for reclaim: an access may be missed, or be
+ *	reported once more.  Called under memfile SRCU with the folio locked.
+ *	Must neither sleep nor wait for invalidate_lock, and should not wait for
+ *	locks that faults take, since reclaim asks often.
+ *
  * @relocate: Optional, for contents that only the consumer can transfer,
  *	because firmware guards them.  Transfer the contents of @src, which is
  *	unmapped and flushed, to @dst, both locked; @index is that of @src.
@@ -75,9 +87,9 @@ struct memfile_backing_store {
  *	reversible: if the move fails after it, it is called again with the
  *	two swapped, and that call must not fail.  At most one consumer of a
  *	file may have it, or the file does not move.  Nor does it once that
- *	consumer is gone.  Called under memfile SRCU; may sleep.  Returns 0;
- *	-EAGAIN if trying again soon may help; any other errno if not.  On
- *	error nothing has changed.
+ *	consumer is gone.  Such a file is never swapped.  Called under memfile
+ *	SRCU; may sleep.  Returns 0; -EAGAIN if trying again soon may help; any
+ *	other errno if not.  On error nothing has changed.
  */
 struct memfile_notifier_ops {
 	unsigned long (*caps)(struct memfile_notifier *n);
@@ -87,6 +99,7 @@ struct memfile_notifier_ops {
 			       pgoff_t end);
 	void (*unmap)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	void (*flush)(struct memfile_notifier *n);
+	bool (*young)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	int (*relocate)(struct memfile_notifier *n, pgoff_t index,
 			struct folio *dst, struct folio *src);
 };
@@ -126,6 +139,13 @@ struct memfile {
 	struct memfile_notifier *relocator;
 	/* Pages, since creation. */
 	atomic_long_t migrated;
+	atomic_long_t swapin;
+	atomic_long_t swapout;
+	/* Pages in swap. */
+	atomic_long_t swapped;
+	/* On the list of files that swapoff visits, and visits going on. */
+	struct list_head swaplist;
+	atomic_t unuse_visits;
 };
 
 #ifdef CONFIG_MEMFILE
@@ -140,10 +160,15 @@ int memfile_request_caps(unsigned long *asked, unsigned long tolerated);
 int memfile_notifier_register(struct memfile *mf, struct memfile_notifier *n);
 int memfile_notifier_update(struct memfile_notifier *n);
 void memfile_notifier_unregister(struct memfile_notifier *n);
+void memfile_notifier_synchronize(struct memfile_notifier *n);
 
-struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index);
+struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index,
+				unsigned int state);
 int memfile_allocate(struct memfile *mf, pgoff_t start, pgoff_t end);
 void memfile_punch(struct memfile *mf, pgoff_t start, pgoff_t end);
+int memfile_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
+loff_t memfile_llseek(struct file *file, loff_t offset, int whence);
+void memfile_evict_inode(struct inode *inode);
 void memfile_show_fdinfo(struct seq_file *m, struct memfile *mf);
 
 /* For the address_space_operations of the file's owner. */
@@ -172,6 +197,57 @@ static inline int memfile_migrate_unmap(struct folio *src)
 
 static inline void memfile_migrate_flush(struct list_head *folios)
 {
+}
+
+#endif
+
+#ifdef CONFIG_MEMFILE_SWAP
+
+/* For mm/vmscan.c. */
+int memfile_writeout(struct swap_io_ctx *ctx, struct folio *folio);
+
+/* Worth asking memfile_folio_young()? */
+static inline bool folio_may_be_memfile(struct folio *folio)
+{
+	return folio_test_swapbacked(folio) && !folio_test_anon(folio);
+}
+
+bool memfile_folio_young(struct folio *folio);
+
+/* For mm/truncate.c. */
+void memfile_free_swap(struct address_space *mapping,
+		       struct folio_batch *fbatch, pgoff_t *indices);
+
+/* For mm/swapfile.c. */
+int memfile_unuse(unsigned int type);
+
+#else
+
+static inline int memfile_writeout(struct swap_io_ctx *ctx,
+				   struct folio *folio)
+{
+	return AOP_WRITEPAGE_ACTIVATE;
+}
+
+static inline bool folio_may_be_memfile(struct folio *folio)
+{
+	return false;
+}
+
+static inline bool memfile_folio_young(struct folio *folio)
+{
+	return false;
+}
+
+static inline void memfile_free_swap(struct address_space *mapping,
+				     struct folio_batch *fbatch,
+				     pgoff_t *indices)
+{
+}
+
+static inline int memfile_unuse(unsigned int type)
+{
+	return 0;
 }
 
 #endif

@@ -24,22 +24,24 @@
  *   nothing in i_pages; memfile_get_folio() makes it resident
  * resident
  *   a folio in i_pages
+ * swapped
+ *   a swap entry in i_pages; memfile_get_folio() makes it resident
  * poisoned
- *   a folio in i_pages with PG_hwpoison; -EHWPOISON to whoever asks, until the
- *   index is punched
- *
- * Values in i_pages are kept for one more state, swapped.
+ *   a folio in i_pages with PG_hwpoison, or a poison marker where swap could not
+ *   be read; -EHWPOISON to whoever asks, until the index is punched
  */
 
 /*
  * Lock order
  *
  * mapping->invalidate_lock	(memfile_punch(), memfile_allocate(), consumers)
- *   folio lock			(memfile_get_folio(); held on entry by migration
- *				 and memory_failure())
+ *   folio lock			(memfile_get_folio(); held on entry by migration,
+ *				 reclaim and memory_failure())
  *     memfile_srcu, kvm->srcu
  *       kvm->mmu_lock		(in a consumer's unmap)
  *         i_pages lock		(__folio_migrate_mapping())
+ *       swap cluster lock	(in the swap cache)
+ *       memfile_swaplist_lock	(memfile_writeout(), memfile_unuse())
  *
  * invalidate_lock: held exclusively it owns the list of notifiers and the
  *	capabilities, and keeps consumers' bindings stable while a range is
@@ -50,15 +52,21 @@
  *	waited for without a reference, which would make the move fail.
  *
  * memfile_srcu: keeps notifiers alive for those who arrive with a folio lock
- *	and must not wait for invalidate_lock any more.
+ *	and must not wait for invalidate_lock any more, and the file for those
+ *	who have replaced its folio by a swap entry.
  */
 #include <kunit/static_stub.h>
 #include <linux/export.h>
+#include <linux/fadvise.h>
+#include <linux/fs.h>
+#include <linux/memcontrol.h>
 #include <linux/memfile.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/swapops.h>
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/memfile.h>
@@ -104,12 +112,49 @@ void memfile_flush(struct memfile *mf)
 
 /* Capabilities */
 
+/* The file has @cap, but a consumer may have changed since that was decided. */
+bool memfile_tolerated(struct memfile *mf, unsigned long cap)
+{
+	struct memfile_notifier *n;
+
+	memfile_for_each_notifier(n, mf) {
+		if (!(n->ops->caps(n) & cap))
+			return false;
+	}
+	return true;
+}
+
+static void memfile_widen(struct memfile *mf, unsigned long caps)
+{
+	if (caps & MEMFILE_CAP_MOVE) {
+		mapping_set_gfp_mask(mf->mapping, GFP_HIGHUSER_MOVABLE);
+		mapping_clear_unmovable(mf->mapping);
+	}
+	if (caps & MEMFILE_CAP_SWAP)
+		memfile_make_swappable(mf);
+}
+
+/* What is brought in from swap may have to be moved then. */
+static int memfile_narrow(struct memfile *mf, unsigned long caps)
+{
+	int ret = 0;
+
+	if (caps & MEMFILE_CAP_SWAP)
+		ret = memfile_make_unswappable(mf);
+	if (!ret && (caps & MEMFILE_CAP_MOVE)) {
+		ret = memfile_make_unmovable(mf);
+		if (ret)
+			memfile_widen(mf, caps & MEMFILE_CAP_SWAP);
+	}
+	return ret;
+}
+
 /* Called with a consumer added, removed or changed. */
 static int memfile_update_caps(struct memfile *mf)
 {
 	struct memfile_notifier *n, *relocator = NULL;
 	unsigned long caps = mf->asked & mf->store->caps;
-	int ret = 0;
+	int ret;
 
 	lockdep_assert_held_write(&mf->mapping->invalidate_lock);
 
@@ -121,17 +166,17 @@ static int memfile_update_caps(struct memfile *mf)
 		/* Contents cannot go two ways. */
 		if (relocator)
 			caps &= ~MEMFILE_CAP_MOVE;
+		/* Nor can the CPU read what only a consumer can move. */
+		caps &= ~MEMFILE_CAP_SWAP;
 		relocator = n;
 	}
+	if (!(caps & MEMFILE_CAP_MOVE))
+		caps &= ~MEMFILE_CAP_SWAP;
 
-	if (caps & ~mf->caps & MEMFILE_CAP_MOVE) {
-		mapping_set_gfp_mask(mf->mapping, GFP_HIGHUSER_MOVABLE);
-		mapping_clear_unmovable(mf->mapping);
-	} else if (mf->caps & ~caps & MEMFILE_CAP_MOVE) {
-		ret = memfile_make_unmovable(mf);
-	}
+	ret = memfile_narrow(mf, mf->caps & ~caps);
 	if (ret)
 		return ret;
+	memfile_widen(mf, caps & ~mf->caps);
 
 	if (caps != mf->caps)
 		trace_memfile_caps(mf, mf->caps, caps);
@@ -146,12 +191,12 @@ static int memfile_update_caps(struct memfile *mf)
  * @n: the consumer, with its ops set
  *
  * If the consumer tolerates less than the file could do so far, the file is
- * narrowed first: folios in ZONE_MOVABLE or CMA are moved out, since they
- * could not be later.
+ * narrowed first: what is in swap is brought in, and folios in ZONE_MOVABLE or
+ * CMA are moved out, since they could not be later.
  *
  * Context: Takes invalidate_lock.  May sleep.
- * Return: 0; -EBUSY or -ENOMEM if a folio could not be moved out, -EINTR if the
- * caller is being killed; then the file is as it was.
+ * Return: 0; -EBUSY or -ENOMEM if a folio could not be moved out or brought in,
+ * -EINTR if the caller is being killed; then the file is as it was.
  */
 int memfile_notifier_register(struct memfile *mf, struct memfile_notifier *n)
 {
@@ -212,10 +257,13 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 	filemap_invalidate_lock(mf->mapping);
 	list_del_rcu(&n->list);
 	if (mf->relocator == n) {
-		/* What only @n could transfer stays where it is. */
+		/*
+		 * What only @n could transfer stays where it is.  Nothing is in
+		 * swap, since no file with such a consumer is swapped.
+		 */
 		mapping_set_unmovable(mf->mapping);
-		mf->asked &= ~MEMFILE_CAP_MOVE;
-		mf->caps &= ~MEMFILE_CAP_MOVE;
+		mf->asked = 0;
+		mf->caps = 0;
 		/* Pairs with the acquire in memfile_migrate_folio(). */
 		smp_store_release(&mf->relocator, NULL);
 	}
@@ -233,13 +281,27 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 }
 EXPORT_SYMBOL_FOR_MODULES(memfile_notifier_unregister, "kvm");
 
+/**
+ * memfile_notifier_synchronize - wait for those who ask a consumer for accesses
+ * @n: the consumer
+ *
+ * Context: May sleep.  No young operation is running afterwards that ran before.
+ */
+void memfile_notifier_synchronize(struct memfile_notifier *n)
+{
+	/* Nobody asks for what is not reclaimed. */
+	if (mapping_swapbacked(n->memfile->mapping))
+		synchronize_srcu_expedited(&memfile_srcu);
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_notifier_synchronize, "kvm");
+
 /* Storage */
 
 /*
- * As filemap_lock_folio(), but waits for a locked folio without holding a
- * reference.  It may be locked by a move, which the reference would defeat.
+ * As filemap_get_entry(), but a folio is locked.  It may be locked by a move or
+ * by reclaim, which a reference would defeat, so wait for it without one.
  */
-static struct folio *memfile_lock_folio(struct memfile *mf, pgoff_t index)
+static void *memfile_lock_entry(struct memfile *mf, pgoff_t index)
 {
 	struct folio *folio;
 
@@ -247,8 +309,8 @@ static struct folio *memfile_lock_folio(struct memfile *mf, pgoff_t index)
 	memfile_might_lock_folio();
 
 	for (;;) {
-		folio = filemap_get_folio(mf->mapping, index);
-		if (IS_ERR(folio))
+		folio = filemap_get_entry(mf->mapping, index);
+		if (!folio || xa_is_value(folio))
 			return folio;
 
 		if (!folio_trylock(folio)) {
@@ -256,7 +318,7 @@ static struct folio *memfile_lock_folio(struct memfile *mf, pgoff_t index)
 			continue;
 		}
 
-		/* Punched or moved before it was locked? */
+		/* Punched, moved or swapped before it was locked? */
 		if (likely(folio->mapping == mf->mapping))
 			return folio;
 
@@ -287,6 +349,38 @@ static bool memfile_folio_misplaced(struct memfile *mf, struct folio *folio)
 	return mapping_unmovable(mf->mapping) && !folio_test_uptodate(folio);
 }
 
+/*
+ * Folios that go to swap are counted and reclaimed as shmem's are.  Where a swap
+ * entry has appeared meanwhile, that stays: -EEXIST.
+ */
+static struct folio *memfile_add_swapbacked(struct memfile *mf, pgoff_t index,
+					    struct mempolicy *policy)
+{
+	gfp_t gfp = mapping_gfp_mask(mf->mapping);
+	struct folio *folio;
+	int ret;
+
+	folio = filemap_alloc_folio(gfp, 0, policy);
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+
+	__folio_set_locked(folio);
+	__folio_set_swapbacked(folio);
+
+	ret = mem_cgroup_charge(folio, NULL, gfp);
+	if (!ret)
+		ret = shmem_add_to_page_cache(folio, mf->mapping, index, NULL,
+					      gfp);
+	if (ret) {
+		folio_unlock(folio);
+		folio_put(folio);
+		return ERR_PTR(ret);
+	}
+
+	folio_add_lru(folio);
+	return folio;
+}
+
 static struct folio *memfile_create_folio(struct memfile *mf, pgoff_t index)
 {
 	struct address_space *mapping = mf->mapping;
@@ -295,8 +389,13 @@ static struct folio *memfile_create_folio(struct memfile *mf, pgoff_t index)
 
 again:
 	policy = mpol_shared_policy_lookup(&mf->policy, index);
-	folio = __filemap_get_folio_mpol(mapping, index, FGP_LOCK | FGP_CREAT,
-					 mapping_gfp_mask(mapping), policy);
+	if (mapping_swapbacked(mapping))
+		folio = memfile_add_swapbacked(mf, index, policy);
+	else
+		folio = __filemap_get_folio_mpol(mapping, index,
+						 FGP_LOCK | FGP_CREAT,
+						 mapping_gfp_mask(mapping),
+						 policy);
 	mpol_cond_put(policy);
 	if (IS_ERR(folio))
 		return folio;
@@ -321,9 +420,10 @@ again:
 }
 
 /**
- * memfile_get_folio - look up or allocate the folio of an index
+ * memfile_get_folio - look up, bring in or allocate the folio of an index
  * @mf: the file
  * @index: page offset in the file; the caller checks it against the size
+ * @state: TASK_*, which signals interrupt waiting for a read from swap
  *
  * A new folio is not uptodate.  Whoever is about to expose its contents
  * clears it and marks it uptodate, both under the folio lock.
@@ -331,15 +431,26 @@ again:
  * Context: May sleep, and waits for the folio lock; invalidate_lock may be
  * held, but no folio of any memfile may be locked.
  * Return: The folio, locked and with a reference; ERR_PTR(-EHWPOISON) if the
- * index is poisoned, ERR_PTR(-ENOMEM) if it is absent and there is no memory.
+ * index is poisoned, also if it has just been because swap could not be read;
+ * ERR_PTR(-ENOMEM) if it is absent or swapped and there is no memory;
+ * ERR_PTR(-EINTR) if it is swapped and a signal is pending.
  */
-struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index)
+struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index,
+				unsigned int state)
 {
 	struct folio *folio;
 
-	folio = memfile_lock_folio(mf, index);
-	if (folio == ERR_PTR(-ENOENT))
-		folio = memfile_create_folio(mf, index);
+	/* -EEXIST: the index has changed in between. */
+	do {
+		folio = memfile_lock_entry(mf, index);
+		if (!folio)
+			folio = memfile_create_folio(mf, index);
+		else if (xa_is_value(folio))
+			folio = memfile_swap_in(mf, index,
+						radix_to_swp_entry(folio),
+						state);
+	} while (unlikely(folio == ERR_PTR(-EEXIST)));
+
 	if (IS_ERR(folio))
 		return folio;
 
@@ -378,7 +489,7 @@ int memfile_allocate(struct memfile *mf, pgoff_t start, pgoff_t end)
 			break;
 		}
 
-		folio = memfile_get_folio(mf, index);
+		folio = memfile_get_folio(mf, index, TASK_INTERRUPTIBLE);
 		if (folio == ERR_PTR(-EHWPOISON)) {
 			index++;
 			continue;
@@ -404,6 +515,77 @@ int memfile_allocate(struct memfile *mf, pgoff_t start, pgoff_t end)
 	return ret;
 }
 EXPORT_SYMBOL_FOR_MODULES(memfile_allocate, "kvm");
+
+/**
+ * memfile_fadvise - &file_operations.fadvise
+ * @file: of a memfile
+ * @offset: first byte
+ * @len: number of bytes, 0 for all that follow
+ * @advice: POSIX_FADV_DONTNEED writes whole pages to swap and frees them;
+ *	POSIX_FADV_WILLNEED begins to read them.  Any other is as ever.
+ *
+ * Context: May sleep.
+ * Return: 0; -EOPNOTSUPP if the file is not swappable; -EINVAL; for
+ * POSIX_FADV_DONTNEED, when what could be done is done, -EBUSY if something is
+ * in use, or its cgroup may not swap more, -ENOSPC if there is too little swap,
+ * -EIO if it could not be written, or -EINTR if the caller is being killed.
+ */
+int memfile_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	struct memfile *mf = mapping_to_memfile(file->f_mapping);
+	loff_t size = i_size_read(file_inode(file));
+	loff_t end;
+
+	if (advice != POSIX_FADV_DONTNEED && advice != POSIX_FADV_WILLNEED)
+		return generic_fadvise(file, offset, len, advice);
+
+	if (!(READ_ONCE(mf->caps) & MEMFILE_CAP_SWAP))
+		return -EOPNOTSUPP;
+	if (offset < 0 || len < 0)
+		return -EINVAL;
+	if (!len || check_add_overflow(offset, len, &end) || end > size)
+		end = size;
+
+	if (advice == POSIX_FADV_WILLNEED) {
+		memfile_prefetch(mf, offset >> PAGE_SHIFT,
+				 DIV_ROUND_UP_ULL(end, PAGE_SIZE));
+		return 0;
+	}
+
+	return memfile_page_out(mf, DIV_ROUND_UP_ULL(offset, PAGE_SIZE),
+				end >> PAGE_SHIFT);
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_fadvise, "kvm");
+
+/**
+ * memfile_llseek - &file_operations.llseek
+ * @file: of a memfile
+ * @offset: where from
+ * @whence: SEEK_DATA finds what is resident or swapped, SEEK_HOLE what is absent
+ *	or was never exposed
+ *
+ * Return: The new position; -ESPIPE if the file was not created to be swapped;
+ * -ENXIO or -EINVAL as lseek(2) has it.
+ */
+loff_t memfile_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct address_space *mapping = file->f_mapping;
+	loff_t size = i_size_read(mapping->host);
+
+	if (!mapping_swapbacked(mapping))
+		return -ESPIPE;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return generic_file_llseek_size(file, offset, whence,
+						MAX_LFS_FILESIZE, size);
+	if (offset < 0)
+		return -ENXIO;
+
+	offset = mapping_seek_hole_data(mapping, offset, size, whence);
+	if (offset >= 0)
+		offset = vfs_setpos(file, offset, MAX_LFS_FILESIZE);
+	return offset;
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_llseek, "kvm");
 
 /**
  * memfile_punch - free a range
@@ -470,7 +652,8 @@ EXPORT_SYMBOL_FOR_MODULES(memfile_error_remove_folio, "kvm");
 
 /* Base pages of the page allocator, charged to whoever touches them first. */
 const struct memfile_backing_store memfile_page_store = {
-	.caps = IS_ENABLED(CONFIG_MIGRATION) ? MEMFILE_CAP_MOVE : 0,
+	.caps = (IS_ENABLED(CONFIG_MIGRATION) ? MEMFILE_CAP_MOVE : 0) |
+		(IS_ENABLED(CONFIG_MEMFILE_SWAP) ? MEMFILE_CAP_SWAP : 0),
 };
 EXPORT_SYMBOL_FOR_MODULES(memfile_page_store, "kvm");
 
@@ -496,13 +679,37 @@ void memfile_init(struct memfile *mf, struct address_space *mapping,
 	INIT_LIST_HEAD(&mf->notifiers);
 	mf->relocator = NULL;
 	atomic_long_set(&mf->migrated, 0);
+	atomic_long_set(&mf->swapin, 0);
+	atomic_long_set(&mf->swapout, 0);
+	atomic_long_set(&mf->swapped, 0);
+	INIT_LIST_HEAD(&mf->swaplist);
+	atomic_set(&mf->unuse_visits, 0);
 
 	mapping->host->i_private = mf;
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
 	mapping_set_inaccessible(mapping);
 	mapping_set_unmovable(mapping);
+	if (asked & MEMFILE_CAP_SWAP)
+		mapping_set_swapbacked(mapping);
 }
 EXPORT_SYMBOL_FOR_MODULES(memfile_init, "kvm");
+
+/**
+ * memfile_evict_inode - &super_operations.evict_inode
+ * @inode: a memfile's, or any other of its file system, as the root's
+ *
+ * Frees all that is resident or swapped.
+ *
+ * Context: May sleep.
+ */
+void memfile_evict_inode(struct inode *inode)
+{
+	truncate_inode_pages_final(inode->i_mapping);
+	if (mapping_swapbacked(inode->i_mapping))
+		memfile_swap_exit(inode->i_private);
+	clear_inode(inode);
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_evict_inode, "kvm");
 
 /**
  * memfile_show_fdinfo - the memfile lines of /proc/<pid>/fdinfo/<fd>
@@ -511,11 +718,21 @@ EXPORT_SYMBOL_FOR_MODULES(memfile_init, "kvm");
  */
 void memfile_show_fdinfo(struct seq_file *m, struct memfile *mf)
 {
+	unsigned long caps = READ_ONCE(mf->caps);
+
+	/* Swap takes move. */
 	seq_printf(m, "memfile-caps:\t%s\n",
-		   READ_ONCE(mf->caps) & MEMFILE_CAP_MOVE ? "move" : "none");
+		   caps & MEMFILE_CAP_SWAP ? "move swap" :
+		   caps & MEMFILE_CAP_MOVE ? "move" : "none");
 	seq_printf(m, "memfile-resident:\t%lu kB\n",
 		   READ_ONCE(mf->mapping->nrpages) << (PAGE_SHIFT - 10));
+	seq_printf(m, "memfile-swapped:\t%lu kB\n",
+		   atomic_long_read(&mf->swapped) << (PAGE_SHIFT - 10));
 	seq_printf(m, "memfile-migrated:\t%lu\n",
 		   atomic_long_read(&mf->migrated));
+	seq_printf(m, "memfile-swapin:\t%lu\n",
+		   atomic_long_read(&mf->swapin));
+	seq_printf(m, "memfile-swapout:\t%lu\n",
+		   atomic_long_read(&mf->swapout));
 }
 EXPORT_SYMBOL_FOR_MODULES(memfile_show_fdinfo, "kvm");

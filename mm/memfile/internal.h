@@ -62,14 +62,67 @@ static inline void memfile_might_lock_folio(void)
 
 void memfile_unmap_folio(struct memfile *mf, struct folio *folio);
 void memfile_flush(struct memfile *mf);
+bool memfile_tolerated(struct memfile *mf, unsigned long cap);
 bool memfile_folio_may_stay(struct folio *folio);
 
 #ifdef CONFIG_MIGRATION
+static inline bool folio_is_memfile(struct folio *folio)
+{
+	struct address_space *mapping = folio_mapping(folio);
+
+	return mapping && mapping->a_ops->migrate_folio == memfile_migrate_folio;
+}
+
 int memfile_make_unmovable(struct memfile *mf);
 #else
 static inline int memfile_make_unmovable(struct memfile *mf)
 {
 	return 0;
+}
+#endif
+
+#ifdef CONFIG_MEMFILE_SWAP
+struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
+				swp_entry_t entry, struct swap_info_struct *si,
+				unsigned int state);
+struct folio *memfile_swap_in(struct memfile *mf, pgoff_t index,
+			      swp_entry_t entry, unsigned int state);
+void memfile_make_swappable(struct memfile *mf);
+int memfile_make_unswappable(struct memfile *mf);
+int memfile_page_out(struct memfile *mf, pgoff_t start, pgoff_t end);
+void memfile_prefetch(struct memfile *mf, pgoff_t start, pgoff_t end);
+void memfile_swap_exit(struct memfile *mf);
+#else
+/* No file has MEMFILE_CAP_SWAP, and no mapping is swapbacked. */
+static inline struct folio *memfile_swap_in(struct memfile *mf, pgoff_t index,
+					    swp_entry_t entry,
+					    unsigned int state)
+{
+	return ERR_PTR(-EHWPOISON);
+}
+
+static inline void memfile_make_swappable(struct memfile *mf)
+{
+}
+
+static inline int memfile_make_unswappable(struct memfile *mf)
+{
+	return 0;
+}
+
+static inline int memfile_page_out(struct memfile *mf, pgoff_t start,
+				   pgoff_t end)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void memfile_prefetch(struct memfile *mf, pgoff_t start,
+				    pgoff_t end)
+{
+}
+
+static inline void memfile_swap_exit(struct memfile *mf)
+{
 }
 #endif
 

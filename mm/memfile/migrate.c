@@ -54,13 +54,6 @@
 /* Folios taken off the LRU at a time for that. */
 #define MEMFILE_NARROW_BATCH	512
 
-static bool folio_is_memfile(struct folio *folio)
-{
-	struct address_space *mapping = folio_mapping(folio);
-
-	return mapping && mapping->a_ops->migrate_folio == memfile_migrate_folio;
-}
-
 /* The page cache's reference, and the isolation's. */
 static bool memfile_folio_busy(struct folio *folio)
 {
@@ -68,22 +61,13 @@ static bool memfile_folio_busy(struct folio *folio)
 }
 
 /*
- * The mapping is movable, but a consumer may have changed since that was
- * decided: ask.  While the file is made unmovable on behalf of a consumer, that
- * one still copes with moves, and needs them.
+ * While the file is made unmovable on behalf of a consumer, that one still copes
+ * with moves, and needs them.
  */
 static bool memfile_may_move(struct memfile *mf)
 {
-	struct memfile_notifier *n;
-
-	if (READ_ONCE(mf->narrowing))
-		return true;
-
-	memfile_for_each_notifier(n, mf) {
-		if (!(n->ops->caps(n) & MEMFILE_CAP_MOVE))
-			return false;
-	}
-	return true;
+	return READ_ONCE(mf->narrowing) ||
+	       memfile_tolerated(mf, MEMFILE_CAP_MOVE);
 }
 
 /**

@@ -8,6 +8,7 @@
  *	echo 1 > /sys/kernel/debug/kunit/kvm_gmem/run
  */
 #include <kunit/test.h>
+#include <linux/fadvise.h>
 #include <linux/falloc.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
@@ -62,11 +63,12 @@ static int gmem_test_create(struct kunit *test, u64 flags)
 }
 
 /* Returns a file, and in @fd a number of it for gmem_test_bind(). */
-static struct file *gmem_test_create_file(struct kunit *test, int *fd)
+static struct file *gmem_test_create_file(struct kunit *test, int *fd,
+					  u64 flags)
 {
 	struct file *file;
 
-	*fd = gmem_test_create(test, GMEM_FLAGS);
+	*fd = gmem_test_create(test, flags);
 	file = gmem_test_file(test, *fd);
 	KUNIT_ASSERT_EQ(test, 0,
 			file->f_op->fallocate(file, FALLOC_FL_KEEP_SIZE, 0,
@@ -101,7 +103,7 @@ static void bound_file_stops_moving(struct kunit *test)
 	struct file *file;
 	int fd;
 
-	file = gmem_test_create_file(test, &fd);
+	file = gmem_test_create_file(test, &fd, GMEM_FLAGS);
 	gmem_test_bind(test, fd);
 	close_fd(fd);
 	KUNIT_EXPECT_FALSE(test, mapping_unmovable(file->f_mapping));
@@ -117,13 +119,43 @@ static void file_stops_moving_when_it_is_bound(struct kunit *test)
 	struct file *file;
 	int fd;
 
-	file = gmem_test_create_file(test, &fd);
+	file = gmem_test_create_file(test, &fd, GMEM_FLAGS);
 	KUNIT_EXPECT_EQ(test, 0, kvm_gmem_set_unmovable(t->kvm));
 	KUNIT_EXPECT_FALSE(test, mapping_unmovable(file->f_mapping));
 
 	gmem_test_bind(test, fd);
 	close_fd(fd);
 	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));
+}
+
+static void swapped_memory_is_brought_in(struct kunit *test)
+{
+	struct gmem_test *t = test->priv;
+	struct address_space *mapping;
+	struct file *file;
+	int fd, r;
+
+	if (!(gmem_test_flags(test) & GUEST_MEMFD_FLAG_SWAPPABLE))
+		kunit_skip(test, "memory is not swapped by this kernel");
+
+	file = gmem_test_create_file(test, &fd, GUEST_MEMFD_FLAG_SWAPPABLE);
+	gmem_test_bind(test, fd);
+	close_fd(fd);
+	mapping = file->f_mapping;
+
+	r = vfs_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+	if (r == -ENOSPC)
+		kunit_skip(test, "no swap is on");
+	KUNIT_EXPECT_EQ(test, 0, r);
+	KUNIT_EXPECT_EQ(test, 0, mapping->nrpages);
+	KUNIT_EXPECT_FALSE(test, mapping_empty(mapping));
+
+	KUNIT_EXPECT_EQ(test, 0, kvm_gmem_set_unmovable(t->kvm));
+	KUNIT_EXPECT_EQ(test, GMEM_SIZE >> PAGE_SHIFT, mapping->nrpages);
+	KUNIT_EXPECT_TRUE(test, mapping_unevictable(mapping));
+	KUNIT_EXPECT_TRUE(test, mapping_unmovable(mapping));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			vfs_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
 }
 
 static void flag_is_refused_afterwards(struct kunit *test)
@@ -135,8 +167,11 @@ static void flag_is_refused_afterwards(struct kunit *test)
 			  gmem_test_flags(test) & GUEST_MEMFD_FLAG_MOVABLE);
 	KUNIT_EXPECT_EQ(test, 0, kvm_gmem_set_unmovable(t->kvm));
 	KUNIT_EXPECT_FALSE(test,
-			   gmem_test_flags(test) & GUEST_MEMFD_FLAG_MOVABLE);
+			   gmem_test_flags(test) & (GUEST_MEMFD_FLAG_MOVABLE |
+						    GUEST_MEMFD_FLAG_SWAPPABLE));
 	KUNIT_EXPECT_EQ(test, -EINVAL, gmem_test_create(test, GMEM_FLAGS));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			gmem_test_create(test, GUEST_MEMFD_FLAG_SWAPPABLE));
 
 	fd = gmem_test_create(test, GUEST_MEMFD_FLAG_MMAP);
 	KUNIT_ASSERT_GE(test, fd, 0);
@@ -180,6 +215,7 @@ static int gmem_test_init(struct kunit *test)
 static struct kunit_case gmem_test_cases[] = {
 	KUNIT_CASE(bound_file_stops_moving),
 	KUNIT_CASE(file_stops_moving_when_it_is_bound),
+	KUNIT_CASE(swapped_memory_is_brought_in),
 	KUNIT_CASE(flag_is_refused_afterwards),
 	{}
 };

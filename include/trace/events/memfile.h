@@ -79,6 +79,40 @@ TRACE_EVENT(memfile_move,
 		  __entry->dst, __entry->ret)
 );
 
+DECLARE_EVENT_CLASS(memfile_swap,
+
+	TP_PROTO(struct memfile *mf, pgoff_t index, int ret),
+
+	TP_ARGS(mf, index, ret),
+
+	TP_STRUCT__entry(
+		__field(ino_t, ino)
+		__field(pgoff_t, index)
+		__field(int, ret)
+	),
+
+	TP_fast_assign(
+		__entry->ino = mf->mapping->host->i_ino;
+		__entry->index = index;
+		__entry->ret = ret;
+	),
+
+	TP_printk("ino=%lu index=%lu ret=%d", (unsigned long)__entry->ino,
+		  __entry->index, __entry->ret)
+);
+
+/* A folio was given to swap, or has to stay (AOP_WRITEPAGE_ACTIVATE). */
+DEFINE_EVENT(memfile_swap, memfile_swapout,
+	TP_PROTO(struct memfile *mf, pgoff_t index, int ret),
+	TP_ARGS(mf, index, ret)
+);
+
+/* A swapped index was made resident, or could not be (ret). */
+DEFINE_EVENT(memfile_swap, memfile_swapin,
+	TP_PROTO(struct memfile *mf, pgoff_t index, int ret),
+	TP_ARGS(mf, index, ret)
+);
+
 #endif /* _TRACE_MEMFILE_H */
 
 #include <trace/define_trace.h>

@@ -62,9 +62,20 @@ static const struct address_space_operations test_aops = {
 	.free_folio		= test_free_folio,
 };
 
+static const struct super_operations test_super_operations = {
+	.statfs			= simple_statfs,
+	.evict_inode		= memfile_evict_inode,
+};
+
 static int test_init_fs_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, 0x6d656d66) ? 0 : -ENOMEM;
+	struct pseudo_fs_context *ctx = init_pseudo(fc, 0x6d656d66);
+
+	if (!ctx)
+		return -ENOMEM;
+
+	ctx->ops = &test_super_operations;
+	return 0;
 }
 
 static struct file_system_type test_fs = {
@@ -148,13 +159,15 @@ static void file_expect_movable(struct test_file *file, bool movable)
 static void file_expect_fdinfo(struct test_file *file, const char *caps,
 			       unsigned long resident, unsigned long migrated)
 {
-	char text[128], expected[128];
+	char text[256], expected[256];
 	struct seq_file m = { .buf = text, .size = sizeof(text) };
 
 	memfile_show_fdinfo(&m, &file->mf);
 	text[m.count] = '\0';
 	snprintf(expected, sizeof(expected),
-		 "memfile-caps:\t%s\nmemfile-resident:\t%lu kB\nmemfile-migrated:\t%lu\n",
+		 "memfile-caps:\t%s\nmemfile-resident:\t%lu kB\n"
+		 "memfile-swapped:\t0 kB\nmemfile-migrated:\t%lu\n"
+		 "memfile-swapin:\t0\nmemfile-swapout:\t0\n",
 		 caps, resident * PAGE_SIZE / SZ_1K, migrated);
 	KUNIT_EXPECT_STREQ(file->test, text, expected);
 }
@@ -175,6 +188,7 @@ struct test_vm {
 	/* PFN by index, or 0. */
 	unsigned long pte[TEST_PAGES];
 	unsigned long tlb[TEST_PAGES];
+	bool accessed[TEST_PAGES];
 
 	/* What it is told to do: @hook runs at the beginning of @hook_op. */
 	unsigned long caps;
@@ -273,6 +287,18 @@ static void vm_flush(struct memfile_notifier *n)
 	memcpy(vm->tlb, vm->pte, sizeof(vm->tlb));
 }
 
+static bool vm_young(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+	bool young = false;
+
+	for (; start < end; start++) {
+		young |= vm->accessed[start];
+		vm->accessed[start] = false;
+	}
+	return young;
+}
+
 /* Whether the VM's page table or TLB has @pfn. */
 static bool vm_maps(struct test_vm *vm, unsigned long pfn)
 {
@@ -326,6 +352,7 @@ static const struct memfile_notifier_ops plain_ops = {
 	.invalidate_end		= vm_invalidate_end,
 	.unmap			= vm_unmap,
 	.flush			= vm_flush,
+	.young			= vm_young,
 };
 
 static const struct memfile_notifier_ops sealed_ops = {
@@ -334,6 +361,7 @@ static const struct memfile_notifier_ops sealed_ops = {
 	.invalidate_end		= vm_invalidate_end,
 	.unmap			= vm_unmap,
 	.flush			= vm_flush,
+	.young			= vm_young,
 	.relocate		= vm_relocate,
 };
 
@@ -389,7 +417,8 @@ static void vm_detach(struct test_vm *vm)
 
 static int vm_fault(struct test_vm *vm, pgoff_t index)
 {
-	struct folio *folio = memfile_get_folio(&vm->file->mf, index);
+	struct folio *folio = memfile_get_folio(&vm->file->mf, index,
+						TASK_UNINTERRUPTIBLE);
 
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
@@ -571,7 +600,8 @@ static int getter_thread(void *data)
 {
 	struct getter *getter = data;
 
-	getter->folio = memfile_get_folio(&getter->file->mf, 0);
+	getter->folio = memfile_get_folio(&getter->file->mf, 0,
+					  TASK_UNINTERRUPTIBLE);
 	return 0;
 }
 
@@ -819,7 +849,7 @@ static void absent_index_becomes_resident(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, file_pfn(file, 3), 0);
 
-	folio = memfile_get_folio(&file->mf, 3);
+	folio = memfile_get_folio(&file->mf, 3, TASK_UNINTERRUPTIBLE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_TRUE(test, folio_test_locked(folio));
 	KUNIT_EXPECT_FALSE(test, folio_test_uptodate(folio));
@@ -850,7 +880,7 @@ static void resident_folio_is_not_evictable(struct kunit *test)
 	long evicted;
 
 	lru_add_drain_all();
-	folio = memfile_get_folio(&vm->file->mf, 0);
+	folio = memfile_get_folio(&vm->file->mf, 0, TASK_UNINTERRUPTIBLE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	evicted = mapping_evict_folio(mapping, folio);
 	KUNIT_EXPECT_EQ(test, evicted, 0);
@@ -918,7 +948,7 @@ static void error_unmaps_and_flushes_but_keeps_the_folio(struct kunit *test)
 	unsigned long pfn = file_pfn(vm->file, 0);
 	struct folio *folio;
 
-	folio = memfile_get_folio(&vm->file->mf, 0);
+	folio = memfile_get_folio(&vm->file->mf, 0, TASK_UNINTERRUPTIBLE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_EQ(test, MF_DELAYED,
 			memfile_error_remove_folio(vm->file->mapping, folio));
@@ -1592,5 +1622,309 @@ static struct kunit_suite memfile_migrate_suite = {
 	.suite_exit = test_suite_exit,
 	.test_cases = memfile_migrate_cases,
 };
+
+#ifdef CONFIG_MEMFILE_SWAP
+
+/* Swapping: real swap, where there is some.  On UML nobody turns it on. */
+
+#define CAPS_SWAP	(MEMFILE_CAP_MOVE | MEMFILE_CAP_SWAP)
+
+static struct test_vm *vm_setup_swap(struct kunit *test)
+{
+	struct test_file *file = file_create(test, CAPS_SWAP);
+	struct test_vm *vm = vm_attach(file, &plain_ops, CAPS_SWAP);
+
+	if (get_nr_swap_pages() < 2 * TEST_PAGES)
+		kunit_skip(test, "no swap is on");
+
+	vm_write(vm, 0, TEST_VALUE);
+	return vm;
+}
+
+static int file_page_out(struct test_file *file)
+{
+	return memfile_page_out(&file->mf, 0, TEST_PAGES);
+}
+
+static void file_expect_swapped(struct test_file *file, long nr)
+{
+	long n = 0;
+	int i;
+
+	for (i = 0; i < TEST_PAGES; i++)
+		n += xa_is_value(xa_load(&file->mapping->i_pages, i));
+	KUNIT_EXPECT_EQ(file->test, n, nr);
+	KUNIT_EXPECT_EQ(file->test, atomic_long_read(&file->mf.swapped), nr);
+}
+
+static void swapped_index_comes_back_as_it_was(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	vm_write(vm, 3, ~TEST_VALUE);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	file_expect_swapped(vm->file, 2);
+	KUNIT_EXPECT_EQ(test, vm->file->mapping->nrpages, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->file->mf.swapout), 2);
+
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 3, ~TEST_VALUE));
+	file_expect_swapped(vm->file, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->file->mf.swapin), 2);
+}
+
+static void swapping_out_unmaps_and_flushes_every_consumer(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct test_vm *other = vm_attach(vm->file, &plain_ops, CAPS_SWAP);
+
+	KUNIT_EXPECT_TRUE(test, vm_sees(other, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, vm->tlb[0], 0);
+	KUNIT_EXPECT_EQ(test, other->unmaps, 1);
+	KUNIT_EXPECT_EQ(test, other->tlb[0], 0);
+}
+
+/* The guest writes with what its TLB has, after the unmap. */
+static void write_late(struct test_vm *vm)
+{
+	vm_write(vm, 0, ~TEST_VALUE);
+}
+
+static void late_write_is_in_swap(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	vm->hook_op = OP_FLUSH;
+	vm->hook = write_late;
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	vm->hook = NULL;
+	file_expect_swapped(vm->file, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, ~TEST_VALUE));
+}
+
+/* A fault has looked the folio up, and maps it later. */
+static void take_reference(struct test_vm *vm)
+{
+	folio_get(vm->hook_folio);
+	vm->hook = NULL;
+}
+
+static void folio_in_use_stays(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	vm->hook_folio = pfn_folio(file_pfn(vm->file, 0));
+	vm->hook_op = OP_UNMAP;
+	vm->hook = take_reference;
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -EBUSY);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(vm->hook_folio));
+	KUNIT_EXPECT_FALSE(test, folio_test_swapcache(vm->hook_folio));
+	folio_put(vm->hook_folio);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	file_expect_swapped(vm->file, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+static void consumer_is_asked_again_before_swapping_out(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	vm->caps = MEMFILE_CAP_MOVE;
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -EBUSY);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 0);
+	file_expect_swapped(vm->file, 0);
+}
+
+static void punched_index_is_absent(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	long free;
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	free = get_nr_swap_pages();
+	memfile_punch(&vm->file->mf, 0, TEST_PAGES);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), free + 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
+}
+
+static void never_exposed_index_comes_back_as_zeroes(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 1, 2), 0);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	file_expect_swapped(vm->file, 2);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, 0));
+}
+
+static void allocating_brings_in(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 0, 2), 0);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, vm->file->mapping->nrpages, 2);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+static void intolerant_consumer_has_all_brought_in(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops,
+					  MEMFILE_CAP_MOVE);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), 0);
+	KUNIT_EXPECT_EQ(test, vm->file->mf.caps, MEMFILE_CAP_MOVE);
+	KUNIT_EXPECT_TRUE(test, mapping_unevictable(vm->file->mapping));
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -EBUSY);
+
+	vm_detach(rigid);
+	KUNIT_EXPECT_EQ(test, vm->file->mf.caps, CAPS_SWAP);
+	KUNIT_EXPECT_FALSE(test, mapping_unevictable(vm->file->mapping));
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	file_expect_swapped(vm->file, 1);
+}
+
+/* What cannot move comes back to another page from swap, so it cannot either. */
+static void unmovable_consumer_has_all_brought_in(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops,
+					  MEMFILE_CAP_SWAP);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), 0);
+	KUNIT_EXPECT_EQ(test, vm->file->mf.caps, 0);
+	file_expect_movable(vm->file, false);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+static void what_only_a_consumer_can_move_is_not_swapped(struct kunit *test)
+{
+	struct test_file *file = file_create(test, CAPS_SWAP);
+
+	vm_attach(file, &sealed_ops, CAPS_SWAP);
+	KUNIT_EXPECT_EQ(test, file->mf.caps, MEMFILE_CAP_MOVE);
+	KUNIT_EXPECT_TRUE(test, mapping_unevictable(file->mapping));
+}
+
+static struct folio *load_fails(struct memfile *mf, pgoff_t index,
+				swp_entry_t entry, struct swap_info_struct *si,
+				unsigned int state)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
+static void narrowing_without_memory_leaves_all_as_it_was(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops, 0);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	kunit_activate_static_stub(test, memfile_load_swap, load_fails);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), -ENOMEM);
+	kunit_deactivate_static_stub(test, memfile_load_swap);
+
+	KUNIT_EXPECT_EQ(test, vm->file->mf.caps, CAPS_SWAP);
+	KUNIT_EXPECT_FALSE(test, mapping_unevictable(vm->file->mapping));
+	file_expect_swapped(vm->file, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+/* A read error, as the block layer leaves it. */
+static struct folio *load_unreadable(struct memfile *mf, pgoff_t index,
+				     swp_entry_t entry,
+				     struct swap_info_struct *si,
+				     unsigned int state)
+{
+	struct folio *folio;
+
+	kunit_deactivate_static_stub(kunit_get_current_test(),
+				     memfile_load_swap);
+	folio = memfile_load_swap(mf, index, entry, si, state);
+	if (!IS_ERR(folio))
+		folio_clear_uptodate(folio);
+	return folio;
+}
+
+static void unreadable_index_is_poisoned_until_it_is_punched(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	vm_write(vm, 1, TEST_VALUE);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	kunit_activate_static_stub(test, memfile_load_swap, load_unreadable);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->file->mf.swapped), 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, TEST_VALUE));
+
+	memfile_punch(&vm->file->mf, 0, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
+}
+
+static void access_by_a_consumer_is_reported_once(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct folio *folio = memfile_get_folio(&vm->file->mf, 0,
+						TASK_UNINTERRUPTIBLE);
+	bool first, again, never;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	never = memfile_folio_young(folio);
+	vm->accessed[0] = true;
+	first = memfile_folio_young(folio);
+	again = memfile_folio_young(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_FALSE(test, never);
+	KUNIT_EXPECT_TRUE(test, first);
+	KUNIT_EXPECT_FALSE(test, again);
+}
+
+static struct kunit_case memfile_swap_cases[] = {
+	KUNIT_CASE(swapped_index_comes_back_as_it_was),
+	KUNIT_CASE(swapping_out_unmaps_and_flushes_every_consumer),
+	KUNIT_CASE(late_write_is_in_swap),
+	KUNIT_CASE(folio_in_use_stays),
+	KUNIT_CASE(consumer_is_asked_again_before_swapping_out),
+	KUNIT_CASE(punched_index_is_absent),
+	KUNIT_CASE(never_exposed_index_comes_back_as_zeroes),
+	KUNIT_CASE(allocating_brings_in),
+	KUNIT_CASE(intolerant_consumer_has_all_brought_in),
+	KUNIT_CASE(unmovable_consumer_has_all_brought_in),
+	KUNIT_CASE(what_only_a_consumer_can_move_is_not_swapped),
+	KUNIT_CASE(narrowing_without_memory_leaves_all_as_it_was),
+	KUNIT_CASE(unreadable_index_is_poisoned_until_it_is_punched),
+	KUNIT_CASE(access_by_a_consumer_is_reported_once),
+	{}
+};
+
+static struct kunit_suite memfile_swap_suite = {
+	.name = "memfile_swap",
+	.suite_init = test_suite_init,
+	.suite_exit = test_suite_exit,
+	.test_cases = memfile_swap_cases,
+};
+
+kunit_test_suite(memfile_swap_suite);
+
+#endif /* CONFIG_MEMFILE_SWAP */
 
 kunit_test_suites(&memfile_suite, &memfile_migrate_suite);
