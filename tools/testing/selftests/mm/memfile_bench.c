@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What moving and faulting a guest's memory costs, by instruction count.
+ * What moving, faulting and swapping a guest's memory costs, by instruction
+ * count.
  *
  * Meant for QEMU's "-accel tcg,thread=single -icount shift=0,sleep=off" with
  * one CPU and two nodes, where a nanosecond is an instruction and boots differ
@@ -10,7 +11,7 @@
  */
 #include "kselftest_harness.h"
 #include <time.h>
-#include "memfile_vm.h"
+#include "memfile_swap.h"
 
 #define SIZE	(16UL << 20)
 #define NR	(SIZE / MF_PAGE)
@@ -244,6 +245,117 @@ TEST_F_TIMEOUT(bench, fault, TIMEOUT)
 		   "movable; allocated by the fault");
 	fault_cost(_metadata, MF_BOUND, move, true, "fault_allocated_movable",
 		   "movable; allocated before");
+}
+
+static long memory_swapped(void)
+{
+	char value[32] = "";
+
+	mf_read(mf_cgroup_file("memory.swap.current"), value, sizeof(value));
+	return strtol(value, NULL, 10);
+}
+
+struct swap_cost {
+	double out, in;		/* instructions a page */
+};
+
+/* By request: of all that is in the cgroup, only this memory is asked for. */
+static double by_request(struct mf_vm *vm)
+{
+	double ns = now();
+
+	if (vm->client == MF_MEMFD)
+		madvise(vm->mem, SIZE, MADV_PAGEOUT);
+	else
+		posix_fadvise(vm->mem_fd, 0, 0, POSIX_FADV_DONTNEED);
+	return now() - ns;
+}
+
+/* By the cgroup's reclaim, until nearly all of it is out. */
+static double by_reclaim(struct mf_vm *vm)
+{
+	double ns = now();
+	int i;
+
+	for (i = 0; i < 64 && memory_swapped() < (long)SIZE / 16 * 15; i++)
+		mf_write(mf_cgroup_file("memory.reclaim"), "1M");
+	return now() - ns;
+}
+
+/* All of it out, and in by the guest, less what the guest itself takes. */
+static struct swap_cost swap_cost(struct __test_metadata *_metadata,
+				  enum mf_client client,
+				  double (*out)(struct mf_vm *vm),
+				  const char *name, const char *note)
+{
+	struct swap_cost cost = {};
+	struct mf_vm vm;
+	char text[64];
+	long pages = 0;
+	int round;
+
+	mf_create(_metadata, &vm, client, SIZE, client == MF_MEMFD ? 0 :
+		  GUEST_MEMFD_FLAG_SWAPPABLE, 1);
+	/* A word a page: what compressing takes is not ours. */
+	vm.vcpu[0].ctl->step = MF_PAGE;
+	one_pass(_metadata, &vm);
+	for (round = 0; round < ROUNDS; round++) {
+		if (round == 1) {
+			cost = (struct swap_cost){};
+			pages = 0;
+		}
+		cost.out += out(&vm);
+		pages += memory_swapped() / MF_PAGE;
+		cost.in += one_pass(_metadata, &vm);
+		cost.in -= one_pass(_metadata, &vm);
+	}
+	ASSERT_LE((long)NR / 4 * 3 * (ROUNDS - 1), pages);
+	cost.out /= pages;
+	cost.in /= pages;
+	snprintf(text, sizeof(text), "%s_out", name);
+	print(text, cost.out, "ns/page", note);
+	snprintf(text, sizeof(text), "%s_in", name);
+	print(text, cost.in, "ns/page", note);
+	end_vm(&vm);
+	return cost;
+}
+
+TEST_F_TIMEOUT(bench, swap, TIMEOUT)
+{
+	struct swap_cost memfd, bound = {}, memfd_request, bound_request;
+	struct mf_swap swap = {};
+	const char *lacks = mf_lacks(MF_MEMFD, 0);
+
+	if (!lacks && !mf_enter_cgroup())
+		lacks = "no memory cgroup v2";
+	if (!lacks)
+		lacks = mf_swap_on(&swap, MF_ZRAM, 64UL << 20);
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	memfd = swap_cost(_metadata, MF_MEMFD, by_reclaim, "reclaim_memfd",
+			  "ordinary slot on memfd, memory.reclaim");
+	memfd_request = swap_cost(_metadata, MF_MEMFD, by_request,
+				  "request_memfd", "the same, MADV_PAGEOUT");
+	lacks = mf_lacks(MF_BOUND, GUEST_MEMFD_FLAG_SWAPPABLE);
+	if (!lacks) {
+		bound = swap_cost(_metadata, MF_BOUND, by_reclaim, "reclaim_bound",
+				  "bound guest_memfd, memory.reclaim");
+		bound_request = swap_cost(_metadata, MF_BOUND, by_request,
+					  "request_bound",
+					  "the same, POSIX_FADV_DONTNEED");
+		print("ratio_out", bound.out / memfd.out, "", "to memfd");
+		print("ratio_in", bound.in / memfd.in, "", "to memfd");
+		print("ratio_request_out", bound_request.out / memfd_request.out,
+		      "", "to memfd");
+	}
+	ASSERT_EQ(0, mf_swap_off(&swap));
+	mf_leave_cgroup();
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	if (!clock_counts_instructions())
+		SKIP(return, "no icount: ratios are printed, not judged");
+	EXPECT_GE(memfd.out, bound.out);
+	EXPECT_GE(memfd.in, bound.in);
 }
 
 TEST_HARNESS_MAIN

@@ -3,8 +3,10 @@
 #include "kselftest_harness.h"
 #include "memfile_vm.h"
 
-#define POLICY	"/sys/kernel/mm/memfile/movable"
-#define MOVABLE	GUEST_MEMFD_FLAG_MOVABLE
+#define POLICY(cap)	"/sys/kernel/mm/memfile/" cap
+#define MOVABLE		GUEST_MEMFD_FLAG_MOVABLE
+#define SWAPPABLE	GUEST_MEMFD_FLAG_SWAPPABLE
+#define BOTH		(MOVABLE | SWAPPABLE)
 #define SIZE	(64 * MF_PAGE)
 
 struct vm {
@@ -86,7 +88,7 @@ TEST_F(flags, each_bit_works_or_is_refused)
 	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, ~0ULL));
 	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, MOVABLE | 1 << 2));
 	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, MOVABLE | 1 << 3));
-	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, MOVABLE | 1 << 5));
+	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, BOTH | 1 << 6));
 }
 
 TEST_F(flags, all_reported_flags_together)
@@ -130,48 +132,83 @@ TEST_F(flags, file_operations_as_ever)
 	EXPECT_EQ(EINVAL, errno);
 }
 
-/* What only a kernel with memfile has. */
+/* What only a kernel with memfile has, for one capability and one VM type. */
 FIXTURE(memfile)
 {
 	struct vm vm;
-	char policy[64];	/* to be restored */
+	char movable[64], swappable[64];	/* to be restored */
 };
 
 FIXTURE_VARIANT(memfile)
 {
 	int type;
+	const char *policy;
+	__u64 flag;
+	const char *caps;	/* what a file with @flag has */
 };
 
-FIXTURE_VARIANT_ADD(memfile, default)
+FIXTURE_VARIANT_ADD(memfile, default_movable)
 {
 	.type = KVM_X86_DEFAULT_VM,
+	.policy = POLICY("movable"),
+	.flag = MOVABLE,
+	.caps = "move",
 };
 
-FIXTURE_VARIANT_ADD(memfile, sw_protected)
+FIXTURE_VARIANT_ADD(memfile, default_swappable)
+{
+	.type = KVM_X86_DEFAULT_VM,
+	.policy = POLICY("swappable"),
+	.flag = SWAPPABLE,
+	.caps = "move swap",
+};
+
+FIXTURE_VARIANT_ADD(memfile, sw_protected_movable)
 {
 	.type = KVM_X86_SW_PROTECTED_VM,
+	.policy = POLICY("movable"),
+	.flag = MOVABLE,
+	.caps = "move",
+};
+
+FIXTURE_VARIANT_ADD(memfile, sw_protected_swappable)
+{
+	.type = KVM_X86_SW_PROTECTED_VM,
+	.policy = POLICY("swappable"),
+	.flag = SWAPPABLE,
+	.caps = "move swap",
 };
 
 FIXTURE_SETUP(memfile)
 {
 	create(_metadata, &self->vm, variant->type);
-	if (!(self->vm.has & MOVABLE) && access(POLICY, F_OK))
+	if (!(self->vm.has & BOTH) && access(POLICY("movable"), F_OK))
 		SKIP(return, "this kernel has no memfile");
-	ASSERT_TRUE(mf_read(POLICY, self->policy, sizeof(self->policy)));
-	ASSERT_EQ(0, mf_write(POLICY, "request"));
+	if (!(self->vm.has & variant->flag) && access("/proc/swaps", F_OK))
+		SKIP(return, "this kernel has no swap");
+	ASSERT_TRUE(mf_read(POLICY("movable"), self->movable, 64));
+	ASSERT_TRUE(mf_read(POLICY("swappable"), self->swappable, 64));
+	ASSERT_EQ(0, mf_write(POLICY("movable"), "request"));
+	ASSERT_EQ(0, mf_write(POLICY("swappable"), "request"));
+}
+
+static void restore(const char *path, char *policy)
+{
+	char *word = strchr(policy, '[');
+
+	if (word)
+		mf_write(path, strtok(word, "[]"));
 }
 
 FIXTURE_TEARDOWN(memfile)
 {
-	char *word = strchr(self->policy, '[');
-
-	if (word)
-		mf_write(POLICY, strtok(word, "[]"));
+	restore(POLICY("movable"), self->movable);
+	restore(POLICY("swappable"), self->swappable);
 }
 
 TEST_F(memfile, reported)
 {
-	EXPECT_TRUE(self->vm.has & MOVABLE);
+	EXPECT_TRUE(self->vm.has & variant->flag);
 	EXPECT_TRUE(self->vm.has & GUEST_MEMFD_FLAG_MMAP);
 }
 
@@ -180,10 +217,10 @@ TEST_F(memfile, policy_request)
 	char line[64];
 	int fd;
 
-	ASSERT_TRUE(mf_read(POLICY, line, sizeof(line)));
+	ASSERT_TRUE(mf_read(variant->policy, line, sizeof(line)));
 	EXPECT_STREQ("always [request] never", line);
-	fd = mf_gmem_create(self->vm.fd, SIZE, MOVABLE);
-	EXPECT_TRUE(caps_are(fd, "move"));
+	fd = mf_gmem_create(self->vm.fd, SIZE, variant->flag);
+	EXPECT_TRUE(caps_are(fd, variant->caps));
 	fd = mf_gmem_create(self->vm.fd, SIZE, 0);
 	EXPECT_TRUE(caps_are(fd, "none"));
 }
@@ -193,13 +230,13 @@ TEST_F(memfile, policy_always)
 	char line[64];
 	int fd;
 
-	ASSERT_EQ(0, mf_write(POLICY, "always\n"));
-	ASSERT_TRUE(mf_read(POLICY, line, sizeof(line)));
+	ASSERT_EQ(0, mf_write(variant->policy, "always\n"));
+	ASSERT_TRUE(mf_read(variant->policy, line, sizeof(line)));
 	EXPECT_STREQ("[always] request never", line);
 	fd = mf_gmem_create(self->vm.fd, SIZE, 0);
-	EXPECT_TRUE(caps_are(fd, "move"));
-	fd = mf_gmem_create(self->vm.fd, SIZE, MOVABLE);
-	EXPECT_TRUE(caps_are(fd, "move"));
+	EXPECT_TRUE(caps_are(fd, variant->caps));
+	fd = mf_gmem_create(self->vm.fd, SIZE, variant->flag);
+	EXPECT_TRUE(caps_are(fd, variant->caps));
 }
 
 TEST_F(memfile, policy_never)
@@ -207,14 +244,34 @@ TEST_F(memfile, policy_never)
 	char line[64];
 	int fd;
 
-	ASSERT_EQ(0, mf_write(POLICY, "never"));
-	ASSERT_TRUE(mf_read(POLICY, line, sizeof(line)));
+	ASSERT_EQ(0, mf_write(variant->policy, "never"));
+	ASSERT_TRUE(mf_read(variant->policy, line, sizeof(line)));
 	EXPECT_STREQ("always request [never]", line);
-	EXPECT_EQ(-EPERM, mf_gmem_create(self->vm.fd, SIZE, MOVABLE));
-	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE, MOVABLE | 1 << 2));
+	EXPECT_EQ(-EPERM, mf_gmem_create(self->vm.fd, SIZE, variant->flag));
+	EXPECT_EQ(-EPERM, mf_gmem_create(self->vm.fd, SIZE, BOTH));
+	EXPECT_EQ(-EINVAL, mf_gmem_create(self->vm.fd, SIZE,
+					  variant->flag | 1 << 2));
 	fd = mf_gmem_create(self->vm.fd, SIZE, 0);
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(caps_are(fd, "none"));
+}
+
+/* What comes back from swap is another page: it takes movability. */
+TEST_F(memfile, swap_takes_move)
+{
+	int fd;
+
+	if (variant->flag != SWAPPABLE)
+		SKIP(return, "is about the other capability");
+	ASSERT_EQ(0, mf_write(POLICY("movable"), "never"));
+	EXPECT_EQ(-EPERM, mf_gmem_create(self->vm.fd, SIZE, SWAPPABLE));
+	ASSERT_EQ(0, mf_write(POLICY("swappable"), "always"));
+	fd = mf_gmem_create(self->vm.fd, SIZE, 0);
+	EXPECT_TRUE(caps_are(fd, "none"));
+	ASSERT_EQ(0, mf_write(POLICY("movable"), "always"));
+	ASSERT_EQ(0, mf_write(POLICY("swappable"), "never"));
+	fd = mf_gmem_create(self->vm.fd, SIZE, 0);
+	EXPECT_TRUE(caps_are(fd, "move"));
 }
 
 /* What counts is what was asked for at creation. */
@@ -222,11 +279,11 @@ TEST_F(memfile, policy_does_not_reach_back)
 {
 	int with, without;
 
-	with = mf_gmem_create(self->vm.fd, SIZE, MOVABLE);
+	with = mf_gmem_create(self->vm.fd, SIZE, variant->flag);
 	without = mf_gmem_create(self->vm.fd, SIZE, 0);
-	ASSERT_EQ(0, mf_write(POLICY, "never"));
-	EXPECT_TRUE(caps_are(with, "move"));
-	ASSERT_EQ(0, mf_write(POLICY, "always"));
+	ASSERT_EQ(0, mf_write(variant->policy, "never"));
+	EXPECT_TRUE(caps_are(with, variant->caps));
+	ASSERT_EQ(0, mf_write(variant->policy, "always"));
 	EXPECT_TRUE(caps_are(without, "none"));
 }
 
@@ -240,11 +297,11 @@ TEST_F(memfile, policy_bad_writes)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		EXPECT_EQ(-EINVAL, mf_write(POLICY, bad[i])) {
+		EXPECT_EQ(-EINVAL, mf_write(variant->policy, bad[i])) {
 			TH_LOG("'%s'", bad[i]);
 		}
 	}
-	ASSERT_TRUE(mf_read(POLICY, line, sizeof(line)));
+	ASSERT_TRUE(mf_read(variant->policy, line, sizeof(line)));
 	EXPECT_STREQ("always [request] never", line);
 }
 
@@ -253,8 +310,8 @@ TEST_F(memfile, policy_is_for_root)
 	char line[64];
 
 	ASSERT_EQ(0, seteuid(65534));
-	EXPECT_EQ(-EACCES, mf_write(POLICY, "always"));
-	EXPECT_TRUE(mf_read(POLICY, line, sizeof(line)));
+	EXPECT_EQ(-EACCES, mf_write(variant->policy, "always"));
+	EXPECT_TRUE(mf_read(variant->policy, line, sizeof(line)));
 	ASSERT_EQ(0, seteuid(0));
 }
 
@@ -262,10 +319,13 @@ TEST_F(memfile, fdinfo)
 {
 	int fd;
 
-	fd = mf_gmem_create(self->vm.fd, SIZE, MOVABLE);
+	fd = mf_gmem_create(self->vm.fd, SIZE, variant->flag);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, resident_kb(fd));
 	EXPECT_EQ(0, mf_migrated(fd));
+	EXPECT_EQ(0, mf_fdinfo_long(fd, "memfile-swapped:"));
+	EXPECT_EQ(0, mf_fdinfo_long(fd, "memfile-swapin:"));
+	EXPECT_EQ(0, mf_fdinfo_long(fd, "memfile-swapout:"));
 	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, SIZE));
 	EXPECT_EQ(256, resident_kb(fd));
 	ASSERT_EQ(0, fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE,
@@ -295,9 +355,12 @@ TEST(confidential_types)
 		if (vm < 0)
 			continue;
 		tried++;
-		EXPECT_EQ(0, MOVABLE & ioctl(vm, KVM_CHECK_EXTENSION,
-					     KVM_CAP_GUEST_MEMFD_FLAGS));
+		EXPECT_EQ(0, BOTH & ioctl(vm, KVM_CHECK_EXTENSION,
+					  KVM_CAP_GUEST_MEMFD_FLAGS));
 		EXPECT_EQ(-EINVAL, mf_gmem_create(vm, SIZE, MOVABLE)) {
+			TH_LOG("type %d", type);
+		}
+		EXPECT_EQ(-EINVAL, mf_gmem_create(vm, SIZE, SWAPPABLE)) {
 			TH_LOG("type %d", type);
 		}
 		close(vm);

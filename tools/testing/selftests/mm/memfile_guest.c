@@ -14,10 +14,10 @@
  *	guest: done
  *
  * maxstall_us is the longest time between two pages by the guest's own clock,
- * less what printing took.  The kernel's command line gives, as the variables
- * percent= and passes= of init's environment, the part of free memory to use
- * (default 90) and the number of passes after which to power off (default 0:
- * go on).
+ * less what printing took.  The kernel's command line gives, as variables of
+ * init's environment: percent=, the part of free memory to use (default 90);
+ * passes=, after how many to power off (default 0: go on); pause=, the seconds
+ * to do nothing before each (default 0).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -117,7 +117,7 @@ static unsigned long available_memory(void)
 
 int main(void)
 {
-	unsigned long pages, page, generation = 0, passes, longest = 0;
+	unsigned long pages, page, generation = 0, passes, pause_s, longest = 0;
 	unsigned long last, said, t;
 	const struct sched_param param = { };
 	unsigned long *mem;
@@ -134,6 +134,7 @@ int main(void)
 	sched_setscheduler(0, SCHED_IDLE, &param);
 
 	passes = parameter("passes", 0);
+	pause_s = parameter("pause", 0);
 	pages = available_memory() / 100 * parameter("percent", 90) / PAGE_SIZE;
 	mem = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -148,6 +149,7 @@ int main(void)
 
 	said = now_us();
 	do {
+		sleep(pause_s);
 		last = now_us();
 		for (page = 0; page < pages; page++) {
 			check_page(mem + page * WORDS, page, generation);

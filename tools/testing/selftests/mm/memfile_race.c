@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Moving guest memory against everything else that happens to it.  Each race
- * lasts MEMFILE_SECONDS (5).
+ * Moving and swapping guest memory against everything else that happens to it.
+ * Each race lasts MEMFILE_SECONDS (5).
  */
 #include "kselftest_harness.h"
 #include <setjmp.h>
 #include <sys/wait.h>
-#include "memfile_vm.h"
+#include "memfile_swap.h"
 
 #define SIZE		(8UL << 20)
 #define HALF		(SIZE / 2)
+#define SWAP_SIZE	(64UL << 20)
 #define CHUNK_PAGES	64
 #define TIMEOUT		(4 * MF_PATIENCE)
 #define PUNCH		(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)
@@ -17,13 +18,17 @@
 /*
  * A thread that moves a VM's memory all the while: from node to node where it
  * is mapped, else by taking offline a block of one node after one of the other.
+ * If there is swap, another thread that pages it out.
  */
 struct mover {
 	struct mf_vm *vm;
 	struct mf_block block[2];
+	struct mf_swap swap;
 	long moved;		/* when it started */
+	long swapped;
 	bool stop;
 	pthread_t thread;
+	pthread_t swapper;
 };
 
 static long pages_moved(struct mf_vm *vm)
@@ -55,6 +60,34 @@ static void *mover_run(void *arg)
 	return NULL;
 }
 
+static long pages_swapped(struct mf_vm *vm)
+{
+	return mf_fdinfo_long(vm->mem_fd, "memfile-swapin:");
+}
+
+/* By advice and by pressure; every now and then the swap goes itself. */
+static void *swapper_run(void *arg)
+{
+	struct mover *mover = arg;
+	unsigned int seed = 1;
+	int i;
+
+	for (i = 0; !mover->stop; i++) {
+		size_t offset = rand_r(&seed) % SIZE;
+		size_t len = rand_r(&seed) % (SIZE / 4);
+
+		posix_fadvise(mover->vm->mem_fd, offset, len,
+			      i % 8 == 5 ? POSIX_FADV_WILLNEED :
+					   POSIX_FADV_DONTNEED);
+		if (i % 8 == 3)
+			mf_write(mf_cgroup_file("memory.reclaim"), "1M");
+		if (i % 32 == 31 && !mf_swap_off(&mover->swap))
+			mf_swap_on(&mover->swap, MF_ZRAM, SWAP_SIZE);
+		usleep(1000);
+	}
+	return NULL;
+}
+
 /* Before any other thread is started: all shall allocate where @mover looks. */
 static const char *mover_prepare(struct mover *mover, struct mf_vm *vm)
 {
@@ -81,6 +114,10 @@ static void mover_start(struct __test_metadata *_metadata, struct mover *mover)
 	sigaction(SIGUSR1, &sa, NULL);
 	mover->moved = pages_moved(mover->vm);
 	ASSERT_EQ(0, pthread_create(&mover->thread, NULL, mover_run, mover));
+	if (!mover->swap.on)
+		return;
+	mover->swapped = pages_swapped(mover->vm);
+	ASSERT_EQ(0, pthread_create(&mover->swapper, NULL, swapper_run, mover));
 }
 
 /* The race was one only if pages moved. */
@@ -94,10 +131,17 @@ static void mover_stop(struct __test_metadata *_metadata, struct mover *mover)
 	}
 	TH_LOG("%ld pages moved", pages_moved(mover->vm) - mover->moved);
 	EXPECT_LT(mover->moved, pages_moved(mover->vm));
+	if (!mover->swapper)
+		return;
+	pthread_join(mover->swapper, NULL);
+	TH_LOG("%ld pages came back from swap",
+	       pages_swapped(mover->vm) - mover->swapped);
+	EXPECT_LT(mover->swapped, pages_swapped(mover->vm));
 }
 
-static void mover_undo(struct mover *mover)
+static void mover_undo(struct __test_metadata *_metadata, struct mover *mover)
 {
+	EXPECT_EQ(0, mf_swap_off(&mover->swap));
 	mf_restore_block(mover->block[0]);
 	mf_restore_block(mover->block[1]);
 }
@@ -114,8 +158,11 @@ static bool racing(struct mover *mover, time_t end)
 {
 	time_t now = time(NULL);
 
-	return now < end || (now < end + MF_PATIENCE &&
-			     pages_moved(mover->vm) == mover->moved);
+	return now < end ||
+	       (now < end + MF_PATIENCE &&
+		(pages_moved(mover->vm) == mover->moved ||
+		 (mover->swapper &&
+		  pages_swapped(mover->vm) == mover->swapped)));
 }
 
 /* Up to CHUNK_PAGES somewhere in [start, end). */
@@ -134,13 +181,22 @@ static void set_range(struct mf_vcpu *vcpu, size_t start, size_t end,
 }
 
 static void setup(struct __test_metadata *_metadata, struct mf_vm *vm,
-		  struct mover *mover, enum mf_client client)
+		  struct mover *mover, enum mf_client client, bool swap)
 {
-	const char *lacks = mf_lacks(client, GUEST_MEMFD_FLAG_MOVABLE);
+	__u64 flags = GUEST_MEMFD_FLAG_MOVABLE |
+		      (swap ? GUEST_MEMFD_FLAG_SWAPPABLE : 0);
+	const char *lacks = mf_lacks(client, flags);
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	mf_create(_metadata, vm, client, SIZE, GUEST_MEMFD_FLAG_MOVABLE, 2);
+	if (swap) {
+		if (!mf_enter_cgroup())
+			SKIP(return, "no memory cgroup v2");
+		lacks = mf_swap_on(&mover->swap, MF_ZRAM, SWAP_SIZE);
+		if (lacks)
+			SKIP(return, "%s", lacks);
+	}
+	mf_create(_metadata, vm, client, SIZE, flags, 2);
 	lacks = mover_prepare(mover, vm);
 	if (lacks)
 		SKIP(return, "%s", lacks);
@@ -181,6 +237,7 @@ FIXTURE(race)
 FIXTURE_VARIANT(race)
 {
 	enum mf_client client;
+	bool swap;
 };
 
 FIXTURE_VARIANT_ADD(race, bound)
@@ -198,6 +255,18 @@ FIXTURE_VARIANT_ADD(race, private)
 	.client = MF_PRIVATE,
 };
 
+FIXTURE_VARIANT_ADD(race, bound_swap)
+{
+	.client = MF_BOUND,
+	.swap = true,
+};
+
+FIXTURE_VARIANT_ADD(race, private_swap)
+{
+	.client = MF_PRIVATE,
+	.swap = true,
+};
+
 FIXTURE_VARIANT_ADD(race, memfd)
 {
 	.client = MF_MEMFD,
@@ -205,12 +274,13 @@ FIXTURE_VARIANT_ADD(race, memfd)
 
 FIXTURE_SETUP(race)
 {
-	setup(_metadata, &self->vm, &self->mover, variant->client);
+	setup(_metadata, &self->vm, &self->mover, variant->client,
+	      variant->swap);
 }
 
 FIXTURE_TEARDOWN(race)
 {
-	mover_undo(&self->mover);
+	mover_undo(_metadata, &self->mover);
 }
 
 /* Fill a chunk from here, punch it, and find zeroes. */
@@ -311,8 +381,8 @@ static void live_and_die(struct __test_metadata *_metadata,
 	struct mover mover = {};
 	struct mf_vm vm;
 
-	mf_create(_metadata, &vm, client, SIZE / 4, GUEST_MEMFD_FLAG_MOVABLE,
-		  1);
+	mf_create(_metadata, &vm, client, SIZE / 4, GUEST_MEMFD_FLAG_MOVABLE |
+		  (parent->swap.on ? GUEST_MEMFD_FLAG_SWAPPABLE : 0), 1);
 	mf_start(_metadata, &vm.vcpu[0]);
 	mf_verify(_metadata, &vm.vcpu[0]);
 	mf_map(&vm);
@@ -321,6 +391,7 @@ static void live_and_die(struct __test_metadata *_metadata,
 		mover_start(_metadata, &mover);
 	}
 	mf_verify(_metadata, &vm.vcpu[0]);
+	posix_fadvise(vm.mem_fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (way == 1) {
 		close(vm.mem_fd);
 	} else if (way == 2) {
@@ -360,14 +431,29 @@ FIXTURE(convert)
 	struct mover mover;
 };
 
+FIXTURE_VARIANT(convert)
+{
+	bool swap;
+};
+
+FIXTURE_VARIANT_ADD(convert, resident)
+{
+	.swap = false,
+};
+
+FIXTURE_VARIANT_ADD(convert, swap)
+{
+	.swap = true,
+};
+
 FIXTURE_SETUP(convert)
 {
-	setup(_metadata, &self->vm, &self->mover, MF_PRIVATE);
+	setup(_metadata, &self->vm, &self->mover, MF_PRIVATE, variant->swap);
 }
 
 FIXTURE_TEARDOWN(convert)
 {
-	mover_undo(&self->mover);
+	mover_undo(_metadata, &self->mover);
 }
 
 /*

@@ -35,6 +35,9 @@
 #ifndef GUEST_MEMFD_FLAG_MOVABLE
 #define GUEST_MEMFD_FLAG_MOVABLE	0x10ULL
 #endif
+#ifndef GUEST_MEMFD_FLAG_SWAPPABLE
+#define GUEST_MEMFD_FLAG_SWAPPABLE	0x20ULL
+#endif
 
 #define MF_PAGE		4096UL
 #define MF_GPA		0x40000000UL
@@ -188,13 +191,19 @@ static inline bool mf_fdinfo(int fd, const char *key, char *value, int len)
 	return mf_lookup(path, key, value, len);
 }
 
-static inline long mf_migrated(int fd)
+/* A number of fdinfo, in what unit it has there; -1 if it is missing. */
+static inline long mf_fdinfo_long(int fd, const char *key)
 {
 	char value[32];
 
-	if (!mf_fdinfo(fd, "memfile-migrated:", value, sizeof(value)))
+	if (!mf_fdinfo(fd, key, value, sizeof(value)))
 		return -1;
 	return strtol(value, NULL, 10);
+}
+
+static inline long mf_migrated(int fd)
+{
+	return mf_fdinfo_long(fd, "memfile-migrated:");
 }
 
 static inline int mf_vm_type(enum mf_client client)
@@ -228,8 +237,10 @@ static inline const char *mf_lacks(enum mf_client client, __u64 flags)
 	has = mf_gmem_flags(mf_vm_type(client));
 	if (has < 0)
 		return "no /dev/kvm, or no guest_memfd for this VM type";
-	if (flags & ~has)
+	if (flags & GUEST_MEMFD_FLAG_MOVABLE & ~has)
 		return "this kernel has no GUEST_MEMFD_FLAG_MOVABLE";
+	if (flags & ~has)
+		return "this kernel has no GUEST_MEMFD_FLAG_SWAPPABLE";
 	return NULL;
 }
 
@@ -558,6 +569,15 @@ static inline bool mf_enter_cgroup(void)
 		return false;
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	return !mf_write(path, pid);
+}
+
+/* A file of the cgroup that mf_enter_cgroup() has made. */
+static inline const char *mf_cgroup_file(const char *name)
+{
+	static char path[96];
+
+	snprintf(path, sizeof(path), MF_CGROUP "/memfile-%d/%s", getpid(), name);
+	return path;
 }
 
 static inline void mf_leave_cgroup(void)

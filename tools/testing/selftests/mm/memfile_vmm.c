@@ -3,9 +3,9 @@
  * A virtual machine monitor just large enough for a real Linux guest.
  *
  * The guest's RAM is one guest_memfd, mapped by this process to load the
- * kernel and bound to the only memslot.  With --movable the file is created
- * with GUEST_MEMFD_FLAG_MOVABLE.  All of it is allocated before the guest
- * starts, so that what the host does later moves memory that is in use.
+ * kernel and bound to the only memslot.  --movable and --swappable have the
+ * file created with the flags of those names.  All of it is allocated before
+ * the guest starts, so that what the host does later moves memory in use.
  *
  * A bzImage is entered at its 64-bit entry point: there is no firmware.  The
  * machine is one vCPU with KVM's local APIC (a "split" irqchip: no I/O APIC,
@@ -78,7 +78,7 @@ enum {
 static struct {
 	const char *kernel, *initrd, *cmdline;
 	size_t mem;
-	int movable;
+	int flags;		/* of the file */
 } opt = {
 	.mem = 192 * MB,
 	.cmdline = "",
@@ -100,7 +100,7 @@ static void bad_usage(const char *what, const char *arg)
 	warnx("%s%s", what, arg);
 	fprintf(stderr,
 		"usage: memfile_vmm --kernel BZIMAGE --initrd CPIO [--mem MB]\n"
-		"       [--movable] [--cmdline MORE]\n");
+		"       [--movable] [--swappable] [--cmdline MORE]\n");
 	exit(EXIT_USAGE);
 }
 
@@ -111,7 +111,8 @@ static void parse(int argc, char **argv)
 		{ "initrd",	required_argument, NULL, 'i' },
 		{ "mem",	required_argument, NULL, 'm' },
 		{ "cmdline",	required_argument, NULL, 'c' },
-		{ "movable",	no_argument,	   &opt.movable, 1 },
+		{ "movable",	no_argument, &opt.flags, GUEST_MEMFD_FLAG_MOVABLE },
+		{ "swappable",	no_argument, &opt.flags, GUEST_MEMFD_FLAG_SWAPPABLE },
 		{ }
 	};
 	char *end;
@@ -158,7 +159,8 @@ static void make_ram(int vm)
 {
 	struct kvm_create_guest_memfd gmem = {
 		.size = opt.mem,
-		.flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED,
+		.flags = GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED |
+			 opt.flags,
 	};
 	struct kvm_userspace_memory_region2 slot = {
 		.flags = KVM_MEM_GUEST_MEMFD,
@@ -166,13 +168,11 @@ static void make_ram(int vm)
 	};
 	int caps, fd;
 
-	if (opt.movable)
-		gmem.flags |= GUEST_MEMFD_FLAG_MOVABLE;
 	caps = ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_GUEST_MEMFD_FLAGS);
 	if (caps < 0 || gmem.flags & ~(__u64)caps)
 		errx(EXIT_SETUP, "KVM has guest_memfd flags %#x, not %#llx%s",
-		     caps, gmem.flags, !opt.movable ? "" :
-		     "; see /sys/kernel/mm/memfile/movable");
+		     caps, gmem.flags, !opt.flags ? "" :
+		     "; see /sys/kernel/mm/memfile/");
 	fd = XIOCTL(vm, KVM_CREATE_GUEST_MEMFD, &gmem);
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, opt.mem))
 		err(EXIT_SETUP, "allocating guest memory");
