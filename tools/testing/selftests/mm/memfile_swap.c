@@ -597,8 +597,8 @@ TEST_F_TIMEOUT(pressure, working_set_stays, TIMEOUT)
 	TH_LOG("%ld of %lu pages went, and %ld of %lu in use came back",
 	       out, NR, in, NR / 4);
 	EXPECT_LE((long)NR / 4, out);
-	/* Taken at random it would be a quarter, the first time. */
-	EXPECT_GT(out / 4, in);
+	/* At most half of what is in use. */
+	EXPECT_GE((long)NR / 4 / 2, in);
 	finish(_metadata, vm);
 	verify_rest(_metadata, vm);
 }
