@@ -203,6 +203,8 @@ static inline void memfile_migrate_flush(struct list_head *folios)
 
 #ifdef CONFIG_MEMFILE_SWAP
 
+void memfile_bring_in(struct memfile *mf, pgoff_t index);
+
 /* For mm/vmscan.c. */
 int memfile_writeout(struct swap_io_ctx *ctx, struct folio *folio);
 
@@ -222,6 +224,10 @@ void memfile_free_swap(struct address_space *mapping,
 int memfile_unuse(unsigned int type);
 
 #else
+
+static inline void memfile_bring_in(struct memfile *mf, pgoff_t index)
+{
+}
 
 static inline int memfile_writeout(struct swap_io_ctx *ctx,
 				   struct folio *folio)

@@ -423,7 +423,8 @@ again:
  * memfile_get_folio - look up, bring in or allocate the folio of an index
  * @mf: the file
  * @index: page offset in the file; the caller checks it against the size
- * @state: TASK_*, which signals interrupt waiting for a read from swap
+ * @state: TASK_*, which signals interrupt waiting for a read from swap;
+ *	TASK_RUNNING not to wait for it
  *
  * A new folio is not uptodate.  Whoever is about to expose its contents
  * clears it and marks it uptodate, both under the folio lock.
@@ -433,7 +434,8 @@ again:
  * Return: The folio, locked and with a reference; ERR_PTR(-EHWPOISON) if the
  * index is poisoned, also if it has just been because swap could not be read;
  * ERR_PTR(-ENOMEM) if it is absent or swapped and there is no memory;
- * ERR_PTR(-EINTR) if it is swapped and a signal is pending.
+ * ERR_PTR(-EINTR) if it is swapped and a signal is pending; ERR_PTR(-EAGAIN) if
+ * it is being read and @state is TASK_RUNNING, see memfile_bring_in().
  */
 struct folio *memfile_get_folio(struct memfile *mf, pgoff_t index,
 				unsigned int state)
@@ -527,7 +529,7 @@ EXPORT_SYMBOL_FOR_MODULES(memfile_allocate, "kvm");
  * Context: May sleep.
  * Return: 0; -EOPNOTSUPP if the file is not swappable; -EINVAL; for
  * POSIX_FADV_DONTNEED, when what could be done is done, -EBUSY if something is
- * in use, or its cgroup may not swap more, -ENOSPC if there is too little swap,
+ * in use, -ENOSPC if there is too little swap, or its cgroup may not use more,
  * -EIO if it could not be written, or -EINTR if the caller is being killed.
  */
 int memfile_fadvise(struct file *file, loff_t offset, loff_t len, int advice)

@@ -80,6 +80,13 @@ static void memfile_count_swapped(struct memfile *mf)
 	spin_unlock(&memfile_swaplist_lock);
 }
 
+/* May @folio's cgroup have more swap, and is there any? */
+static bool memfile_swap_left(struct folio *folio)
+{
+	guard(rcu)();
+	return mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) > 0;
+}
+
 static int memfile_swap_out(struct memfile *mf, struct swap_io_ctx *ctx,
 			    struct folio *folio)
 {
@@ -89,7 +96,7 @@ static int memfile_swap_out(struct memfile *mf, struct swap_io_ctx *ctx,
 	/* Spare the consumers faults over a folio that has to stay. */
 	if (mapping_unevictable(mf->mapping) ||
 	    !memfile_tolerated(mf, MEMFILE_CAP_SWAP) ||
-	    get_nr_swap_pages() <= 0)
+	    !memfile_swap_left(folio))
 		return AOP_WRITEPAGE_ACTIVATE;
 
 	memfile_unmap_folio(mf, folio);
@@ -200,7 +207,10 @@ static struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
 	return folio ?: ERR_PTR(-ENOMEM);
 }
 
-/* As folio_lock(), but lets signals interrupt waiting for a read. */
+/*
+ * As folio_lock(), but lets signals interrupt waiting for a read, or does not
+ * wait for it.
+ */
 static int memfile_lock_swapcache(struct folio *folio, unsigned int state)
 {
 	int ret = 0;
@@ -209,6 +219,8 @@ static int memfile_lock_swapcache(struct folio *folio, unsigned int state)
 	memfile_might_lock_folio();
 
 	while (!ret && !folio_trylock(folio)) {
+		if (state == TASK_RUNNING)
+			return -EAGAIN;
 		folio_get(folio);
 		ret = folio_put_wait_locked(folio, state);
 	}
@@ -270,10 +282,12 @@ struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 /*
  * Put @folio, which is locked, in the place of @entry, whose device is pinned.
  * Returns 0; -EEXIST if @entry is not there any more, -EHWPOISON if it could
- * not be read and the index is poisoned now, or -ENOMEM.
+ * not be read and the index is poisoned now, -EAGAIN if it is still being
+ * written and @state admits no waiting, or -ENOMEM.
  */
 static int memfile_add_swapped(struct memfile *mf, pgoff_t index,
-			       swp_entry_t entry, struct folio *folio)
+			       swp_entry_t entry, struct folio *folio,
+			       unsigned int state)
 {
 	struct address_space *mapping = mf->mapping;
 	int ret;
@@ -301,6 +315,8 @@ static int memfile_add_swapped(struct memfile *mf, pgoff_t index,
 		return -EHWPOISON;
 	}
 
+	if (state == TASK_RUNNING && folio_test_writeback(folio))
+		return -EAGAIN;
 	folio_wait_writeback(folio);
 	arch_swap_restore(folio_swap(entry, folio), folio);
 
@@ -322,7 +338,8 @@ static int memfile_add_swapped(struct memfile *mf, pgoff_t index,
 /*
  * Bring in what the value @entry at @index stands for.  Returns the folio,
  * locked and with a reference; or -EEXIST if the index has changed meanwhile,
- * -EINTR if a signal that @state admits is pending, -EHWPOISON, -ENOMEM.
+ * -EINTR if a signal that @state admits is pending, -EAGAIN if @state is
+ * TASK_RUNNING and it is being read, -EHWPOISON, -ENOMEM.
  */
 struct folio *memfile_swap_in(struct memfile *mf, pgoff_t index,
 			      swp_entry_t entry, unsigned int state)
@@ -355,7 +372,7 @@ struct folio *memfile_swap_in(struct memfile *mf, pgoff_t index,
 		goto out;
 	}
 
-	ret = memfile_add_swapped(mf, index, entry, folio);
+	ret = memfile_add_swapped(mf, index, entry, folio, state);
 	if (ret) {
 		folio_unlock(folio);
 		folio_put(folio);
@@ -366,6 +383,48 @@ out:
 	return ret ? ERR_PTR(ret) : folio;
 }
 
+/* Bring in @value, which was at @index.  Returns 0, -EINTR, or -ENOMEM. */
+static int memfile_swap_in_value(struct memfile *mf, pgoff_t index, void *value,
+				 unsigned int state)
+{
+	swp_entry_t entry = radix_to_swp_entry(value);
+	struct folio *folio;
+
+	/* Others may fail to read it, and take it from the swap cache. */
+	do {
+		folio = memfile_swap_in(mf, index, entry, state);
+	} while (folio == ERR_PTR(-EEXIST) &&
+		 xa_load(&mf->mapping->i_pages, index) == value);
+
+	if (folio == ERR_PTR(-EEXIST) || folio == ERR_PTR(-EHWPOISON))
+		return 0;
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
+/**
+ * memfile_bring_in - wait until an index is not swapped any more
+ * @mf: the file
+ * @index: for which memfile_get_folio() has returned -EAGAIN
+ *
+ * On behalf of another process: no memory is allocated where there was none.
+ * Errors are left to the next memfile_get_folio().
+ *
+ * Context: Sleeps, and signals do not interrupt it.
+ */
+void memfile_bring_in(struct memfile *mf, pgoff_t index)
+{
+	void *value = xa_load(&mf->mapping->i_pages, index);
+
+	if (xa_is_value(value))
+		memfile_swap_in_value(mf, index, value, TASK_UNINTERRUPTIBLE);
+}
+EXPORT_SYMBOL_FOR_MODULES(memfile_bring_in, "kvm");
+
 /*
  * Bring in all that is swapped to the device @type, or to any if it is -1.
  * Returns 0, -ENOMEM, or -EINTR if the caller is being killed.
@@ -373,9 +432,9 @@ out:
 static int memfile_swap_in_all(struct memfile *mf, int type)
 {
 	unsigned long index;
-	struct folio *folio;
 	swp_entry_t entry;
 	void *value;
+	int ret;
 
 	if (!atomic_long_read(&mf->swapped))
 		return 0;
@@ -390,18 +449,9 @@ static int memfile_swap_in_all(struct memfile *mf, int type)
 		    (type != -1 && swp_type(entry) != type))
 			continue;
 
-		/* Others may fail to read it, and take it from the swap cache. */
-		do {
-			folio = memfile_swap_in(mf, index, entry, TASK_KILLABLE);
-		} while (folio == ERR_PTR(-EEXIST) &&
-			 xa_load(&mf->mapping->i_pages, index) == value);
-		if (!IS_ERR(folio)) {
-			folio_unlock(folio);
-			folio_put(folio);
-		} else if (PTR_ERR(folio) != -EEXIST &&
-			   PTR_ERR(folio) != -EHWPOISON) {
-			return PTR_ERR(folio);
-		}
+		ret = memfile_swap_in_value(mf, index, value, TASK_KILLABLE);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -474,14 +524,20 @@ static struct folio *memfile_find_swapcache(struct memfile *mf, pgoff_t index,
 static int memfile_check_paged_out(struct memfile *mf, pgoff_t index,
 				   struct folio *folio, struct list_head *list)
 {
-	void *value = xa_load(&mf->mapping->i_pages, index);
-	swp_entry_t entry = radix_to_swp_entry(value);
+	void *value = filemap_get_entry(mf->mapping, index);
 	struct folio *found;
+	swp_entry_t entry;
 	int ret = 0;
 
-	if (value == folio)
-		return get_nr_swap_pages() > 0 ? -EBUSY : -ENOSPC;
-	if (!xa_is_value(value) || !softleaf_is_swap(entry))
+	if (value && !xa_is_value(value)) {
+		found = value;
+		if (found == folio)
+			ret = memfile_swap_left(folio) ? -EBUSY : -ENOSPC;
+		folio_put(found);
+		return ret;
+	}
+	entry = radix_to_swp_entry(value);
+	if (!value || !softleaf_is_swap(entry))
 		return 0;
 
 	found = memfile_find_swapcache(mf, index, entry);

@@ -1898,6 +1898,44 @@ static void access_by_a_consumer_is_reported_once(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, again);
 }
 
+/* The lock of a folio in the swap cache is held while it is read. */
+static void read_need_not_be_waited_for(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+	struct memfile *mf = &vm->file->mf;
+	struct swap_info_struct *si;
+	struct folio *folio, *found;
+	swp_entry_t entry;
+
+	KUNIT_ASSERT_EQ(test, file_page_out(vm->file), 0);
+	entry = radix_to_swp_entry(xa_load(&vm->file->mapping->i_pages, 0));
+	si = get_swap_device(entry);
+	KUNIT_ASSERT_NOT_NULL(test, si);
+	folio = memfile_load_swap(mf, 0, entry, si, TASK_UNINTERRUPTIBLE);
+	put_swap_device(si);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+
+	found = memfile_get_folio(mf, 0, TASK_RUNNING);
+	folio_unlock(folio);
+	folio_put(folio);
+	KUNIT_EXPECT_PTR_EQ(test, found, ERR_PTR(-EAGAIN));
+	file_expect_swapped(vm->file, 1);
+
+	memfile_bring_in(mf, 0);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+static void bringing_in_what_is_absent_allocates_nothing(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_swap(test);
+
+	memfile_bring_in(&vm->file->mf, 0);
+	memfile_bring_in(&vm->file->mf, 1);
+	KUNIT_EXPECT_EQ(test, vm->file->mapping->nrpages, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
 static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(swapped_index_comes_back_as_it_was),
 	KUNIT_CASE(swapping_out_unmaps_and_flushes_every_consumer),
@@ -1913,6 +1951,8 @@ static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(narrowing_without_memory_leaves_all_as_it_was),
 	KUNIT_CASE(unreadable_index_is_poisoned_until_it_is_punched),
 	KUNIT_CASE(access_by_a_consumer_is_reported_once),
+	KUNIT_CASE(read_need_not_be_waited_for),
+	KUNIT_CASE(bringing_in_what_is_absent_allocates_nothing),
 	{}
 };
 

@@ -4,7 +4,7 @@
  * rewrites it: on request, under memory pressure, and when things go wrong.
  */
 #include "kselftest_harness.h"
-#include <sys/sysinfo.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include "memfile_swap.h"
 
@@ -58,22 +58,6 @@ static long stat_of(const char *name)
 	return strtol(value, NULL, 10);
 }
 
-/*
- * Let the cgroup have @bytes of guest memory; what else it has now but for page
- * cache, which is much in a debug kernel; and what is charged in advance for
- * each CPU.  0: no limit.
- */
-static int set_limit(size_t bytes)
-{
-	char text[32] = "";
-
-	mf_read(mf_cgroup_file("memory.current"), text, sizeof(text));
-	bytes += bytes ? strtol(text, NULL, 10) - stat_of("file") +
-			 64 * MF_PAGE * get_nprocs() : 0;
-	snprintf(text, sizeof(text), "%zu", bytes);
-	return mf_write(mf_cgroup_file("memory.max"), bytes ? text : "max");
-}
-
 /* Of the cgroup's file @name. */
 static int set_bytes(const char *name, size_t bytes)
 {
@@ -81,6 +65,29 @@ static int set_bytes(const char *name, size_t bytes)
 
 	snprintf(text, sizeof(text), "%zu", bytes);
 	return mf_write(mf_cgroup_file(name), text);
+}
+
+/*
+ * Lower the cgroup's limit until the guest has no more than @bytes.  What else
+ * is charged, in advance for each CPU, too, is not known exactly.
+ */
+static int squeeze(struct mf_vm *vm, long bytes)
+{
+	char text[32] = "";
+	long limit;
+	int ret = 0;
+
+	mf_read(mf_cgroup_file("memory.current"), text, sizeof(text));
+	for (limit = strtol(text, NULL, 10);
+	     !ret && limit > bytes && resident_kb(vm) * 1024 > bytes;
+	     limit -= bytes / 32)
+		ret = set_bytes("memory.max", limit);
+	return ret;
+}
+
+static int no_limit(void)
+{
+	return mf_write(mf_cgroup_file("memory.max"), "max");
 }
 
 static long oom_kills(void)
@@ -305,13 +312,13 @@ TEST_F_TIMEOUT(swap, memcg_limit, TIMEOUT)
 	struct mf_vm *vm = &self->vm;
 
 	run(_metadata, vm);
-	ASSERT_EQ(0, set_limit(SIZE * 2 / 3));
+	ASSERT_EQ(0, squeeze(vm, SIZE * 2 / 3));
 	mf_verify(_metadata, &vm->vcpu[0]);
 	mf_verify(_metadata, &vm->vcpu[0]);
 	EXPECT_LT(0, swapins(vm));
 	EXPECT_GT(KB, resident_kb(vm));
 	finish(_metadata, vm);
-	ASSERT_EQ(0, set_limit(0));
+	ASSERT_EQ(0, no_limit());
 }
 
 /* Under a running guest, whose pages go out again at once. */
@@ -371,6 +378,7 @@ FIXTURE(seen)
 {
 	struct mf_vm vm;
 	struct mf_swap swap;
+	struct mf_swap better;
 };
 
 FIXTURE_SETUP(seen)
@@ -381,6 +389,7 @@ FIXTURE_SETUP(seen)
 
 FIXTURE_TEARDOWN(seen)
 {
+	EXPECT_EQ(0, mf_swap_off(&self->better));
 	teardown(_metadata, &self->vm, &self->swap);
 }
 
@@ -505,7 +514,7 @@ TEST_F_TIMEOUT(seen, no_swap, TIMEOUT)
 	struct mf_vm *vm = &self->vm;
 
 	ASSERT_EQ(0, set_bytes("memory.swap.max", SIZE / 4));
-	EXPECT_EQ(EBUSY, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
+	EXPECT_EQ(ENOSPC, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
 	EXPECT_GE(KB / 4, swapped_kb(vm));
 	ASSERT_EQ(0, mf_write(mf_cgroup_file("memory.swap.max"), "max"));
 	ASSERT_EQ(0, mf_swap_off(&self->swap));
@@ -609,14 +618,14 @@ TEST_F_TIMEOUT(pressure, reclaim_makes_progress, TIMEOUT)
 	struct mf_vm *vm = &self->vm;
 
 	run(_metadata, vm);
-	ASSERT_EQ(0, set_limit(SIZE * 2 / 3));
+	ASSERT_EQ(0, squeeze(vm, SIZE * 2 / 3));
 	mf_verify(_metadata, &vm->vcpu[0]);
 	mf_verify(_metadata, &vm->vcpu[0]);
 	EXPECT_LE((long)NR / 4, stat_of("pswpout"));
 	EXPECT_GT((long)SIZE, stat_of("shmem"));
 	EXPECT_EQ(0, oom_kills());
 	finish(_metadata, vm);
-	ASSERT_EQ(0, set_limit(0));
+	ASSERT_EQ(0, no_limit());
 }
 
 /* Guests of a size that takes long, in two thirds of it. */
@@ -679,13 +688,13 @@ TEST_F_TIMEOUT(large, memcg_limit, TIMEOUT)
 	struct mf_vm *vm = &self->vm;
 
 	fill(_metadata, vm);
-	ASSERT_EQ(0, set_limit(variant->size / 3 * 2));
+	ASSERT_EQ(0, squeeze(vm, variant->size / 3 * 2));
 	run(_metadata, vm);
 	TH_LOG("%ld MB out, %ld MB in", swapouts(vm) / 256, swapins(vm) / 256);
 	EXPECT_LE((long)(variant->size / 4 / MF_PAGE), swapins(vm));
 	EXPECT_EQ(0, oom_kills());
 	mf_stop(_metadata, &vm->vcpu[0]);
-	ASSERT_EQ(0, set_limit(0));
+	ASSERT_EQ(0, no_limit());
 }
 
 /* Pressure by somebody else: kswapd takes what the guest does not use. */
@@ -721,6 +730,126 @@ TEST_F_TIMEOUT(large, beside_stress_ng, TIMEOUT)
 	EXPECT_LT(0, swapouts(vm));
 	finish(_metadata, vm);
 	verify_rest(_metadata, vm);
+}
+
+/* Of two devices the better one, until it is full. */
+TEST_F_TIMEOUT(seen, priorities, TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	struct mf_swap *better = &self->better;
+	const char *lacks;
+
+	lacks = mf_swap_add(better, MF_ZRAM, 1UL << 20, 2);
+	ASSERT_EQ(NULL, lacks);
+	ASSERT_EQ(0, advise(vm, 0, SIZE / 8, POSIX_FADV_DONTNEED));
+	EXPECT_EQ(0, mf_swap_used(&self->swap));
+	EXPECT_EQ(KB / 8, mf_swap_used(better));
+	ASSERT_EQ(0, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
+	/* A page of it is the header. */
+	EXPECT_EQ(1024 - 4, mf_swap_used(better));
+	EXPECT_EQ(KB - 1024 + 4, mf_swap_used(&self->swap));
+
+	/* What was there goes to the other. */
+	ASSERT_EQ(0, mf_swap_off(better));
+	ASSERT_EQ(0, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
+	EXPECT_EQ(KB, mf_swap_used(&self->swap));
+	run(_metadata, vm);
+	finish(_metadata, vm);
+}
+
+/* A read that does not end, and processes that must not wait for it. */
+FIXTURE(stopped)
+{
+	struct mf_vm vm;
+	struct mf_swap swap;
+};
+
+FIXTURE_VARIANT(stopped)
+{
+	enum mf_client client;
+};
+
+FIXTURE_VARIANT_ADD(stopped, bound)
+{
+	.client = MF_BOUND,
+};
+
+FIXTURE_VARIANT_ADD(stopped, private)
+{
+	.client = MF_PRIVATE,
+};
+
+FIXTURE_SETUP(stopped)
+{
+	setup(_metadata, &self->vm, &self->swap, variant->client, MF_MAPPED,
+	      SIZE);
+}
+
+FIXTURE_TEARDOWN(stopped)
+{
+	if (self->swap.on)
+		mf_swap_stop(false);
+	teardown(_metadata, &self->vm, &self->swap);
+}
+
+/* The VMM is told of the signal, and what was being read is there later. */
+TEST_F_TIMEOUT(stopped, signal, TIMEOUT)
+{
+	struct itimerval soon = { .it_value.tv_usec = 500000 };
+	struct sigaction sa = { .sa_handler = mf_on_alarm };
+	struct mf_vm *vm = &self->vm;
+	struct mf_vcpu *vcpu = &vm->vcpu[0];
+
+	fill(_metadata, vm);
+	ASSERT_EQ(0, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
+	ASSERT_TRUE(mf_swap_stop(true));
+	ASSERT_EQ(0, sigaction(SIGALRM, &sa, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	EXPECT_EQ(-1, ioctl(vcpu->fd, KVM_RUN, 0));
+	EXPECT_EQ(EINTR, errno);
+	EXPECT_EQ(KVM_EXIT_INTR, vcpu->run->exit_reason);
+	EXPECT_EQ(KB, swapped_kb(vm));
+
+	ASSERT_TRUE(mf_swap_stop(false));
+	run(_metadata, vm);
+	finish(_metadata, vm);
+	EXPECT_EQ(NR, swapins(vm));
+}
+
+/* Who is killed does not wait, and leaves nothing behind. */
+TEST_F_TIMEOUT(stopped, killed, TIMEOUT)
+{
+	int i, status;
+	pid_t child;
+
+	child = fork();
+	if (!child) {
+		struct mf_vm vm;
+
+		mf_create(_metadata, &vm, variant->client, SIZE,
+			  GUEST_MEMFD_FLAG_SWAPPABLE, 1);
+		fill(_metadata, &vm);
+		advise(&vm, 0, 0, POSIX_FADV_DONTNEED);
+		if (mf_swap_stop(true))
+			mf_run(&vm.vcpu[0]);
+		_exit(1);
+	}
+	/* All is in swap, but for the guest the child has nothing to do. */
+	for (i = 0; i < 1000 && mf_swap_used(&self->swap) < KB; i++)
+		usleep(10000);
+	sleep(2);
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	for (i = 0; i < 1000 && !waitpid(child, &status, WNOHANG); i++)
+		usleep(10000);
+	EXPECT_GT(1000, i) {
+		TH_LOG("it waits");
+	}
+	ASSERT_TRUE(mf_swap_stop(false));
+	if (i == 1000)
+		waitpid(child, &status, 0);
+	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+	/* What was being read is in the swap cache, until somebody wants it. */
+	EXPECT_TRUE(swap_used_falls_to(&self->swap, 8 * MF_PAGE / 1024));
 }
 
 /* When swap, memory or processes fail. */
@@ -932,7 +1061,7 @@ TEST_F_TIMEOUT(failing, killed, TIMEOUT)
 	int i, status;
 	pid_t child;
 
-	ASSERT_EQ(0, set_limit(SIZE + SIZE / 2));
+	ASSERT_EQ(0, set_bytes("memory.max", 2 * SIZE));
 	for (i = 0; i < 8; i++) {
 		child = fork();
 		if (!child) {
@@ -950,7 +1079,7 @@ TEST_F_TIMEOUT(failing, killed, TIMEOUT)
 		ASSERT_EQ(child, waitpid(child, &status, 0));
 		EXPECT_EQ(SIGKILL, WTERMSIG(status));
 	}
-	ASSERT_EQ(0, set_limit(0));
+	ASSERT_EQ(0, no_limit());
 	run(_metadata, &self->vm);
 	finish(_metadata, &self->vm);
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Swap for a test: on zram, on the disk that $MEMFILE_SWAP_DISK names, which is
- * overwritten, in a file there, or on that disk behind zswap.
+ * overwritten, in a file there, or on that disk behind zswap or device mapper.
  */
 #ifndef MEMFILE_SWAP_H
 #define MEMFILE_SWAP_H
 
+#include <linux/dm-ioctl.h>
 #include <sys/swap.h>
 #include "memfile_vm.h"
 
 #define MF_ZRAM_CONTROL	"/sys/class/zram-control"
 #define MF_ZSWAP	"/sys/module/zswap/parameters/enabled"
 #define MF_MOUNT	"/tmp/memfile_swap"
+#define MF_DM_NAME	"memfile_swap"
 
-enum mf_device { MF_ZRAM, MF_DISK, MF_FILE, MF_ZSWAPPED };
+/* MF_MAPPED can be stopped. */
+enum mf_device { MF_ZRAM, MF_DISK, MF_FILE, MF_ZSWAPPED, MF_MAPPED };
 
 struct mf_swap {
 	enum mf_device device;
@@ -73,18 +76,54 @@ static inline bool mf_make_file(struct mf_swap *swap, const char *disk,
 	return !size;
 }
 
+/* Without udev, which there may not be. */
+static inline bool mf_dmsetup(const char *command)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line),
+		 "DM_DISABLE_UDEV=1 dmsetup %s " MF_DM_NAME " >/dev/null 2>&1",
+		 command);
+	return !system(line);
+}
+
+static inline bool mf_make_mapped(struct mf_swap *swap, const char *disk,
+				  size_t size)
+{
+	char command[96];
+
+	snprintf(swap->path, sizeof(swap->path), "/dev/mapper/" MF_DM_NAME);
+	snprintf(command, sizeof(command),
+		 "--table '0 %zu linear %s 0' create", size / 512, disk);
+	return mf_dmsetup(command);
+}
+
+/*
+ * Let reads and writes of an MF_MAPPED device wait, or go on.  Not by dmsetup: a
+ * process that waits for a read of its own memory cannot fork.
+ */
+static inline bool mf_swap_stop(bool stop)
+{
+	struct dm_ioctl dm = {
+		.version = { DM_VERSION_MAJOR },
+		.data_size = sizeof(dm),
+		.name = MF_DM_NAME,
+		.flags = stop ? DM_SUSPEND_FLAG : 0,
+	};
+	int fd = open("/dev/mapper/control", O_RDWR);
+	bool ok = !ioctl(fd, DM_DEV_SUSPEND, &dm);
+
+	close(fd);
+	return ok;
+}
+
 /* @size is a multiple of 1 MB.  Returns why swap is not on, or NULL. */
-static inline const char *mf_swap_on(struct mf_swap *swap,
-				     enum mf_device device, size_t size)
+static inline const char *mf_swap_add(struct mf_swap *swap,
+				      enum mf_device device, size_t size,
+				      int priority)
 {
 	const char *disk = getenv("MEMFILE_SWAP_DISK");
-	char line[128];
 
-	if (access("/proc/swaps", R_OK))
-		return "this kernel has no swap";
-	if (!mf_lookup("/proc/meminfo", "SwapTotal:", line, sizeof(line)) ||
-	    strtol(line, NULL, 10))
-		return "other swap is on";
 	if (device != MF_ZRAM && !disk)
 		return "MEMFILE_SWAP_DISK is not set";
 
@@ -98,6 +137,10 @@ static inline const char *mf_swap_on(struct mf_swap *swap,
 		if (!mf_make_file(swap, disk, size))
 			return "no ext2 file system for a swap file";
 		break;
+	case MF_MAPPED:
+		if (!mf_make_mapped(swap, disk, size))
+			return "no device mapper, or no dmsetup";
+		break;
 	case MF_DISK:
 	case MF_ZSWAPPED:
 		snprintf(swap->path, sizeof(swap->path), "%s", disk);
@@ -106,10 +149,24 @@ static inline const char *mf_swap_on(struct mf_swap *swap,
 	}
 	/* Discard where the device can. */
 	if (!mf_make_swap(swap->path, size) ||
-	    swapon(swap->path, SWAP_FLAG_PREFER | SWAP_FLAG_DISCARD | 1))
+	    swapon(swap->path, SWAP_FLAG_PREFER | SWAP_FLAG_DISCARD | priority))
 		return "no swap can be made there";
 	swap->on = true;
 	return NULL;
+}
+
+/* The only swap. */
+static inline const char *mf_swap_on(struct mf_swap *swap,
+				     enum mf_device device, size_t size)
+{
+	char line[128];
+
+	if (access("/proc/swaps", R_OK))
+		return "this kernel has no swap";
+	if (!mf_lookup("/proc/meminfo", "SwapTotal:", line, sizeof(line)) ||
+	    strtol(line, NULL, 10))
+		return "other swap is on";
+	return mf_swap_add(swap, device, size, 1);
 }
 
 static inline void mf_on_alarm(int sig)
@@ -137,6 +194,8 @@ static inline int mf_swap_off(struct mf_swap *swap)
 	swap->on = false;
 	if (swap->device == MF_FILE)
 		umount(MF_MOUNT);
+	if (swap->device == MF_MAPPED)
+		mf_dmsetup("remove");
 	if (swap->device == MF_ZSWAPPED)
 		mf_write(MF_ZSWAP, "N");
 	if (swap->device == MF_ZRAM)

@@ -99,7 +99,7 @@ struct mf_vm {
 
 extern const char __start_mf_guest[], __stop_mf_guest[];
 
-static __attribute__((section("mf_guest"), noinline, used, no_stack_protector))
+static __attribute__((section("mf_guest"), __noinline__, __used__, no_stack_protector))
 void mf_guest_main(struct mf_ctl *c)
 {
 	for (;;) {
