@@ -83,8 +83,13 @@ static void memfile_count_swapped(struct memfile *mf)
 /* May @folio's cgroup have more swap, and is there any? */
 static bool memfile_swap_left(struct folio *folio)
 {
+	struct mem_cgroup *memcg;
+
 	guard(rcu)();
-	return mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) > 0;
+	memcg = folio_memcg(folio);
+	/* It has none any more if it was moved away just now. */
+	return (memcg ? mem_cgroup_get_nr_swap_pages(memcg) :
+			get_nr_swap_pages()) > 0;
 }
 
 static int memfile_swap_out(struct memfile *mf, struct swap_io_ctx *ctx,

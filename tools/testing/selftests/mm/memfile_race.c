@@ -13,6 +13,7 @@
 #define SWAP_SIZE	(64UL << 20)
 #define CHUNK_PAGES	64
 #define TIMEOUT		(4 * MF_PATIENCE)
+#define LONG_TIMEOUT	(TIMEOUT + 3600)
 #define PUNCH		(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)
 
 /*
@@ -300,6 +301,42 @@ static void punch_own(struct __test_metadata *_metadata, struct mf_vm *vm,
 	}
 }
 
+static void punch_some(struct __test_metadata *_metadata, struct mf_vm *vm,
+		       size_t start, size_t end)
+{
+	size_t offset, len;
+
+	choose(start, end, &offset, &len);
+	ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+	if (random() % 2)
+		ASSERT_EQ(0, fallocate(vm->mem_fd, FALLOC_FL_KEEP_SIZE, offset,
+				       len));
+}
+
+static void rebind(struct __test_metadata *_metadata, struct mf_vm *vm)
+{
+	ASSERT_EQ(0, mf_set_slot(vm, 0));
+	usleep(random() % 2000);
+	ASSERT_EQ(0, mf_set_slot(vm, SIZE));
+}
+
+/*
+ * Of a chunk's two memories the one that is about to be shown is always
+ * zeroed first, so that the guest sees its last pass, or zeroes.
+ */
+static void convert_some(struct __test_metadata *_metadata, struct mf_vm *vm,
+			 size_t start, size_t end)
+{
+	size_t offset, len;
+
+	choose(start, end, &offset, &len);
+	ASSERT_EQ(0, madvise(vm->shared + offset, len, MADV_DONTNEED));
+	ASSERT_EQ(0, mf_set_private(vm, offset, len, false));
+	ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
+	usleep(random() % 2000);
+	ASSERT_EQ(0, mf_set_private(vm, offset, len, true));
+}
+
 /* One vCPU's part is let alone, one's is punched, the rest is the host's. */
 TEST_F_TIMEOUT(race, punch, TIMEOUT)
 {
@@ -311,12 +348,7 @@ TEST_F_TIMEOUT(race, punch, TIMEOUT)
 	set_range(&vm->vcpu[1], third, 2 * third, true);
 	start(_metadata, vm, &self->mover, 2);
 	while (racing(&self->mover, end)) {
-		choose(third, 2 * third, &offset, &len);
-		ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
-		if (random() % 2)
-			ASSERT_EQ(0, fallocate(vm->mem_fd,
-					       FALLOC_FL_KEEP_SIZE, offset,
-					       len));
+		punch_some(_metadata, vm, third, 2 * third);
 		choose(2 * third, SIZE, &offset, &len);
 		if (vm->mem)
 			punch_own(_metadata, vm, offset, len);
@@ -333,10 +365,29 @@ TEST_F_TIMEOUT(race, rebind, TIMEOUT)
 	vm->retry_faults = true;
 	start(_metadata, vm, &self->mover, 2);
 	while (racing(&self->mover, end)) {
-		ASSERT_EQ(0, mf_set_slot(vm, 0));
-		usleep(random() % 2000);
-		ASSERT_EQ(0, mf_set_slot(vm, SIZE));
+		rebind(_metadata, vm);
 		usleep(random() % 20000);
+	}
+	finish(_metadata, vm, &self->mover, 2);
+}
+
+/* All of it at once, and conversions where there is something to convert. */
+TEST_F_TIMEOUT(race, everything, LONG_TIMEOUT)
+{
+	struct mf_vm *vm = &self->vm;
+	time_t end = deadline();
+
+	vm->retry_faults = true;
+	set_range(&vm->vcpu[0], 0, HALF, false);
+	set_range(&vm->vcpu[1], HALF, SIZE, true);
+	start(_metadata, vm, &self->mover, 2);
+	while (racing(&self->mover, end)) {
+		punch_some(_metadata, vm, HALF, SIZE);
+		if (vm->shared)
+			convert_some(_metadata, vm, HALF, SIZE);
+		if (random() % 8 == 0)
+			rebind(_metadata, vm);
+		usleep(random() % 2000);
 	}
 	finish(_metadata, vm, &self->mover, 2);
 }
@@ -456,28 +507,17 @@ FIXTURE_TEARDOWN(convert)
 	mover_undo(_metadata, &self->mover);
 }
 
-/*
- * Of a chunk's two memories the one that is about to be shown is always
- * zeroed first, so that the guest sees its last pass, or zeroes.
- */
 TEST_F_TIMEOUT(convert, private_and_shared, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
 	time_t end = deadline();
-	size_t offset, len;
 
 	vm->retry_faults = true;
 	set_range(&vm->vcpu[0], 0, HALF, false);
 	set_range(&vm->vcpu[1], HALF, SIZE, true);
 	start(_metadata, vm, &self->mover, 2);
-	while (racing(&self->mover, end)) {
-		choose(HALF, SIZE, &offset, &len);
-		ASSERT_EQ(0, madvise(vm->shared + offset, len, MADV_DONTNEED));
-		ASSERT_EQ(0, mf_set_private(vm, offset, len, false));
-		ASSERT_EQ(0, fallocate(vm->mem_fd, PUNCH, offset, len));
-		usleep(random() % 2000);
-		ASSERT_EQ(0, mf_set_private(vm, offset, len, true));
-	}
+	while (racing(&self->mover, end))
+		convert_some(_metadata, vm, HALF, SIZE);
 	finish(_metadata, vm, &self->mover, 2);
 }
 
