@@ -80,16 +80,41 @@ struct memfile_backing_store {
  *	Must neither sleep nor wait for invalidate_lock, and should not wait for
  *	locks that faults take, since reclaim asks often.
  *
- * @relocate: Optional, for contents that only the consumer can transfer,
- *	because firmware guards them.  Transfer the contents of @src, which is
- *	unmapped and flushed, to @dst, both locked; @index is that of @src.
- *	It is called before the page cache is changed, so it must be
- *	reversible: if the move fails after it, it is called again with the
- *	two swapped, and that call must not fail.  At most one consumer of a
- *	file may have it, or the file does not move.  Nor does it once that
- *	consumer is gone.  Such a file is never swapped.  Called under memfile
- *	SRCU; may sleep.  Returns 0; -EAGAIN if trying again soon may help; any
- *	other errno if not.  On error nothing has changed.
+ * The rest is optional, but all or none: for contents that only the consumer can
+ * transfer, because firmware guards them.  At most one consumer of a file may
+ * have these, or the file does not move.  Nor does it once that consumer is
+ * gone.  Such a file is never swapped.  All are called under memfile SRCU, with
+ * the folios locked, and must not wait for invalidate_lock.
+ *
+ * @block: Instead of @unmap where [@start, @end) is about to be relocated, since
+ *	for some firmware to unmap is to lose the contents.  Nobody may use the
+ *	range after the next @flush, until @unblock or @relocate.  It may do
+ *	nothing if @relocate can do without, or will fail.  Must not sleep.
+ *
+ * @unblock: The move of [@start, @end) was given up, whether @block was called
+ *	for it or not, and @relocate has failed or was not called: it may be used
+ *	again.  Must not sleep.
+ *
+ * @relocate: Transfer the contents of @src to @dst, and let translations of
+ *	@index lead there; one batch takes one @flush.  It is called before the
+ *	page cache is changed, so it must be reversible: if the move fails after
+ *	it, it is called again with the two swapped, without @block and @flush,
+ *	and that call must not fail.  May sleep.  Returns 0; -EAGAIN if trying
+ *	again soon may help; any other errno if not.  On error nothing has
+ *	changed.
+ *
+ * @release: The contents of @folio have gone elsewhere, for good, and it is about
+ *	to be freed: make it ordinary memory.  If that fails, take a reference
+ *	that is never dropped.  May sleep.
+ *
+ * A hypervisor that guards memory itself, such as pKVM on arm64, fits in like
+ * this: @block and @unblock have nothing to do, @relocate is one hypercall that
+ * takes the VM's handle, the guest frame, and the two host frames.  Under the
+ * locks of host and guest it checks that the host owns @dst, and that the guest
+ * owns @src at that frame and shares it with nobody (shared pages are refused,
+ * -EBUSY); breaks the translation and flushes; copies at EL2; makes @dst the
+ * guest's in the host's stage 2, maps it, poisons @src, and gives it to the host.
+ * @release has nothing left to do.
  */
 struct memfile_notifier_ops {
 	unsigned long (*caps)(struct memfile_notifier *n);
@@ -100,8 +125,11 @@ struct memfile_notifier_ops {
 	void (*unmap)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	void (*flush)(struct memfile_notifier *n);
 	bool (*young)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
+	void (*block)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
+	void (*unblock)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	int (*relocate)(struct memfile_notifier *n, pgoff_t index,
 			struct folio *dst, struct folio *src);
+	void (*release)(struct memfile_notifier *n, struct folio *folio);
 };
 
 /**
@@ -185,6 +213,7 @@ int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 /* For mm/migrate.c. */
 int memfile_migrate_unmap(struct folio *src);
 void memfile_migrate_flush(struct list_head *folios);
+void memfile_migrate_undo(struct folio *src);
 
 #else
 
@@ -196,6 +225,10 @@ static inline int memfile_migrate_unmap(struct folio *src)
 }
 
 static inline void memfile_migrate_flush(struct list_head *folios)
+{
+}
+
+static inline void memfile_migrate_undo(struct folio *src)
 {
 }
 

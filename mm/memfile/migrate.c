@@ -10,8 +10,9 @@
  * unmaps them all, flushes once, and moves one after the other.  A memfile
  * joins in:
  *
- * 1. memfile_migrate_unmap() asks each consumer to unmap the source.  The
- *    source stays locked from before this until after step 4.
+ * 1. memfile_migrate_unmap() asks each consumer to unmap the source, or to block
+ *    it if only the consumer can move it.  The source stays locked from before
+ *    this until after step 4, or until memfile_migrate_undo().
  * 2. memfile_migrate_flush() flushes each consumer's TLBs once a batch.
  * 3. memfile_migrate_folio() has the contents go across, by the CPU or by the
  *    consumer's relocate, and freezes the source's refcount at what the page
@@ -70,6 +71,21 @@ static bool memfile_may_move(struct memfile *mf)
 	       memfile_tolerated(mf, MEMFILE_CAP_MOVE);
 }
 
+/* As memfile_unmap_folio(), but contents that firmware guards stay. */
+static void memfile_unmap_for_move(struct memfile *mf, struct folio *folio)
+{
+	pgoff_t start = folio->index;
+	pgoff_t end = start + folio_nr_pages(folio);
+	struct memfile_notifier *n;
+
+	memfile_for_each_notifier(n, mf) {
+		if (n->ops->block)
+			n->ops->block(n, start, end);
+		else
+			n->ops->unmap(n, start, end);
+	}
+}
+
 /**
  * memfile_migrate_unmap - the unmap phase of a move
  * @src: any folio about to be moved, locked and isolated, in no page table
@@ -98,7 +114,7 @@ int memfile_migrate_unmap(struct folio *src)
 	memfile_folio_lock_held();
 	scoped_guard(srcu, &memfile_srcu) {
 		if (memfile_may_move(mf))
-			memfile_unmap_folio(mf, src);
+			memfile_unmap_for_move(mf, src);
 		else
 			ret = -EBUSY;
 	}
@@ -136,6 +152,28 @@ void memfile_migrate_flush(struct list_head *folios)
 	}
 }
 
+/**
+ * memfile_migrate_undo - the move of a folio was given up
+ * @src: any folio, locked
+ *
+ * Context: May sleep.
+ */
+void memfile_migrate_undo(struct folio *src)
+{
+	struct memfile_notifier *n;
+
+	if (!folio_is_memfile(src))
+		return;
+
+	memfile_folio_lock_held();
+	scoped_guard(srcu, &memfile_srcu) {
+		n = READ_ONCE(mapping_to_memfile(src->mapping)->relocator);
+		if (n)
+			n->ops->unblock(n, src->index, folio_next_index(src));
+	}
+	memfile_folio_lock_forget();
+}
+
 static int memfile_relocate(struct memfile *mf, struct folio *dst,
 			    struct folio *src)
 {
@@ -162,11 +200,16 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 	 */
 	ret = folio_migrate_mapping(mf->mapping, dst, src, 0);
 	if (ret) {
-		WARN_ON_ONCE(n->ops->relocate(n, index, src, dst));
+		/* Or else @dst still has them, and must not be used again. */
+		if (WARN_ON_ONCE(n->ops->relocate(n, index, src, dst)))
+			folio_get(dst);
+		else
+			n->ops->release(n, dst);
 		return ret;
 	}
 
 	folio_migrate_flags(dst, src);
+	n->ops->release(n, src);
 	return 0;
 }
 

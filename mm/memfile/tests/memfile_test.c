@@ -177,7 +177,9 @@ static void file_expect_fdinfo(struct test_file *file, const char *caps,
 enum test_op {
 	OP_UNMAP,
 	OP_FLUSH,
+	OP_UNBLOCK,
 	OP_RELOCATE,
+	OP_RELEASE,
 };
 
 struct test_vm {
@@ -189,10 +191,12 @@ struct test_vm {
 	unsigned long pte[TEST_PAGES];
 	unsigned long tlb[TEST_PAGES];
 	bool accessed[TEST_PAGES];
+	bool blocked[TEST_PAGES];
 
 	/* What it is told to do: @hook runs at the beginning of @hook_op. */
 	unsigned long caps;
 	int relocate_error;
+	bool release_fails;
 	enum test_op hook_op;
 	void (*hook)(struct test_vm *vm);
 	struct folio *hook_folio;
@@ -206,7 +210,9 @@ struct test_vm {
 	/* What it was asked for. */
 	unsigned int unmaps;
 	unsigned int flushes;
+	unsigned int blocks;
 	unsigned int relocates;
+	struct folio *released;
 	unsigned int invalidates;
 	pgoff_t invalidate_start;
 	pgoff_t invalidate_end;
@@ -317,6 +323,36 @@ static u64 vm_seal(struct test_vm *vm, unsigned long pfn)
 	return vm->n.ops->relocate ? pfn : 0;
 }
 
+static void vm_block(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+
+	vm_unmap(n, start, end);
+	vm->blocks++;
+	for (; start < end; start++)
+		vm->blocked[start] = true;
+}
+
+static void vm_unblock(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
+{
+	struct test_vm *vm = to_vm(n);
+
+	vm_enter_op(vm, OP_UNBLOCK);
+	for (; start < end; start++)
+		vm->blocked[start] = false;
+}
+
+static void vm_release(struct memfile_notifier *n, struct folio *folio)
+{
+	struct test_vm *vm = to_vm(n);
+
+	vm_enter_op(vm, OP_RELEASE);
+	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(folio));
+	vm->released = folio;
+	if (vm->release_fails)
+		folio_get(folio);
+}
+
 static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
 		       struct folio *dst, struct folio *src)
 {
@@ -335,6 +371,7 @@ static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
 
 	if (vm->relocate_error)
 		return vm->relocate_error;
+	vm->blocked[index] = false;
 
 	from = kmap_local_folio(src, 0);
 	to = kmap_local_folio(dst, 0);
@@ -362,7 +399,10 @@ static const struct memfile_notifier_ops sealed_ops = {
 	.unmap			= vm_unmap,
 	.flush			= vm_flush,
 	.young			= vm_young,
+	.block			= vm_block,
+	.unblock		= vm_unblock,
 	.relocate		= vm_relocate,
+	.release		= vm_release,
 };
 
 static struct test_vm *vm_create(struct test_file *file,
@@ -566,6 +606,7 @@ static int file_move_grabbed(struct test_file *file, struct folio *src)
 static void vm_expect_in_place(struct test_vm *vm, unsigned long pfn)
 {
 	KUNIT_EXPECT_EQ(vm->test, file_pfn(vm->file, 0), pfn);
+	KUNIT_EXPECT_FALSE(vm->test, vm->blocked[0]);
 	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
 	KUNIT_EXPECT_EQ(vm->test, nr_freed, 0);
 	KUNIT_EXPECT_EQ(vm->test, atomic_long_read(&vm->file->mf.migrated), 0);
@@ -575,6 +616,7 @@ static void vm_expect_moved(struct test_vm *vm, unsigned long pfn)
 {
 	KUNIT_EXPECT_NE(vm->test, file_pfn(vm->file, 0), pfn);
 	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, pfn));
+	KUNIT_EXPECT_FALSE(vm->test, vm->blocked[0]);
 	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
 }
 
@@ -1414,11 +1456,27 @@ static void relocate_transfers_the_contents(struct kunit *test)
 	/* Nobody else did: the CPU's copy would be sealed for the source. */
 	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
 	vm_expect_moved(vm, src);
+	KUNIT_EXPECT_EQ(test, vm->blocks, 1);
 	KUNIT_EXPECT_EQ(test, vm->relocates, 1);
 	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	KUNIT_EXPECT_EQ(test, folio_pfn(vm->released), src);
 	KUNIT_EXPECT_TRUE(test,
 			  folio_test_dirty(pfn_folio(file_pfn(vm->file, 0))));
 	file_expect_fdinfo(vm->file, "move", 1, 1);
+}
+
+/* Who cannot make the source ordinary memory again keeps it. */
+static void source_that_cannot_be_released_is_not_freed(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->release_fails = true;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 0);
+	vm_expect_moved(vm, src);
+	KUNIT_ASSERT_EQ(test, folio_pfn(vm->released), src);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(vm->released), 1);
+	folio_put(vm->released);
 }
 
 static void relocate_fails(struct kunit *test, int error, bool retried)
@@ -1460,6 +1518,9 @@ static void relocate_is_undone_if_the_freeze_fails(struct kunit *test)
 	vm->hook_folio = pfn_folio(src);
 	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
 	KUNIT_EXPECT_EQ(test, vm->relocates, 2);
+	/* There and back again. */
+	KUNIT_ASSERT_NOT_NULL(test, vm->released);
+	KUNIT_EXPECT_NE(test, folio_pfn(vm->released), src);
 	vm_expect_in_place(vm, src);
 
 	hook_put_folio(vm);
@@ -1602,6 +1663,7 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(unregister_waits_for_flush),
 	KUNIT_CASE(unregister_waits_for_relocate),
 	KUNIT_CASE(relocate_transfers_the_contents),
+	KUNIT_CASE(source_that_cannot_be_released_is_not_freed),
 	KUNIT_CASE(relocate_refused_is_not_retried),
 	KUNIT_CASE(relocate_that_breaks_is_not_retried),
 	KUNIT_CASE(relocate_that_is_busy_is_retried),
