@@ -91,9 +91,9 @@ struct memfile_backing_store {
  *	range after the next @flush, until @unblock or @relocate.  It may do
  *	nothing if @relocate can do without, or will fail.  Must not sleep.
  *
- * @unblock: The move of [@start, @end) was given up, whether @block was called
- *	for it or not, and @relocate has failed or was not called: it may be used
- *	again.  Must not sleep.
+ * @unblock: The move of [@start, @end) was given up after @block, and @relocate
+ *	has failed, was undone, or was not called: it may be used again.  Must
+ *	not sleep.
  *
  * @relocate: Transfer the contents of @src to @dst, and let translations of
  *	@index lead there; one batch takes one @flush.  It is called before the

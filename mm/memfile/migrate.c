@@ -71,6 +71,12 @@ static bool memfile_may_move(struct memfile *mf)
 	       memfile_tolerated(mf, MEMFILE_CAP_MOVE);
 }
 
+/* What mm/migrate.c moves may be no folio at all. */
+static bool memfile_migrates(struct folio *folio)
+{
+	return !page_has_movable_ops(&folio->page) && folio_is_memfile(folio);
+}
+
 /* As memfile_unmap_folio(), but contents that firmware guards stay. */
 static void memfile_unmap_for_move(struct memfile *mf, struct folio *folio)
 {
@@ -135,8 +141,7 @@ void memfile_migrate_flush(struct list_head *folios)
 	struct folio *folio;
 
 	list_for_each_entry(folio, folios, lru) {
-		if (page_has_movable_ops(&folio->page) ||
-		    !folio_is_memfile(folio))
+		if (!memfile_migrates(folio))
 			continue;
 
 		/* Most batches are of one file. */
@@ -154,7 +159,7 @@ void memfile_migrate_flush(struct list_head *folios)
 
 /**
  * memfile_migrate_undo - the move of a folio was given up
- * @src: any folio, locked
+ * @src: of a memfile or not; locked ever since memfile_migrate_unmap()
  *
  * Context: May sleep.
  */
@@ -162,7 +167,7 @@ void memfile_migrate_undo(struct folio *src)
 {
 	struct memfile_notifier *n;
 
-	if (!folio_is_memfile(src))
+	if (!memfile_migrates(src))
 		return;
 
 	memfile_folio_lock_held();

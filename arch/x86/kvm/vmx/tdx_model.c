@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A model of the TDX module, as far as mapping, moving and removing 4K pages of
+ * a TD goes: for KUnit, since a processor with TDX is not at hand.
+ *
+ * What it does, in which order, and with which status is that of TDX 1.5 as
+ * published (github.com/intel/tdx-module, branch tdx_1.5, 72d8cffb), not what
+ * KVM happens to do.  There is one TD, and its Secure EPT has one table of
+ * leaves.  Calls are atomic; that somebody else is in the middle of one shows as
+ * a lock that is taken.
+ */
+#include <linux/align.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "../../virt/vmx/tdx/tdx.h"
+#include "tdx_model.h"
+
+#define LEVEL		GENMASK_ULL(2, 0)
+#define GPA_RESERVED	(GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))
+#define GPA_SHARED	BIT_ULL(47)
+#define BEPOCH_INVALID	BIT_ULL(63)
+
+#define SUCCESS		0ULL
+
+/* What RDX tells of an entry's state. */
+static const u8 state_codes[TDX_MODEL_NR_STATES] = {
+	[TDX_MODEL_FREE]		= 0,
+	[TDX_MODEL_REMOVED]		= 5,
+	[TDX_MODEL_MAPPED]		= 4,
+	[TDX_MODEL_BLOCKED]		= 1,
+	[TDX_MODEL_PENDING]		= 2,
+	[TDX_MODEL_PENDING_BLOCKED]	= 3,
+};
+
+#define ANY_BLOCKED	(BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING_BLOCKED))
+#define UNBLOCKED	(BIT(TDX_MODEL_MAPPED) | BIT(TDX_MODEL_PENDING))
+#define PRESENT		(ANY_BLOCKED | UNBLOCKED)
+
+/* TD op states: 3 and 4 export, 5 after it, 6 to 10 import. */
+#define OPS_MOVE	(BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(8) | BIT(9))
+#define OPS_REMOVE	(OPS_MOVE | BIT(10))
+#define OPS_TRACK	GENMASK(9, 1)
+#define OPS_AUG		(BIT(1) | BIT(2) | BIT(3) | BIT(9))
+/* vCPUs run. */
+#define OPS_TRACKED	(BIT(2) | BIT(3) | BIT(9))
+
+void tdx_model_init(struct tdx_model *m, u64 tdr, u16 hkid)
+{
+	memset(m, 0, sizeof(*m));
+	xa_init(&m->pages);
+	m->tdr = tdr;
+	m->hkid = hkid;
+	m->op_state = TDX_MODEL_RUNNABLE;
+	m->epoch = 1;
+	tdx_model_page(m, tdr)->type = TDX_MODEL_TDR;
+}
+
+void tdx_model_destroy(struct tdx_model *m)
+{
+	struct tdx_model_page *page;
+	unsigned long pfn;
+
+	xa_for_each(&m->pages, pfn, page)
+		kfree(page);
+	xa_destroy(&m->pages);
+}
+
+struct tdx_model_page *tdx_model_page(struct tdx_model *m, u64 pa)
+{
+	struct tdx_model_page *page = xa_load(&m->pages, PHYS_PFN(pa));
+
+	if (page)
+		return page;
+	page = kzalloc_obj(*page, GFP_ATOMIC | __GFP_NOFAIL);
+	xa_store(&m->pages, PHYS_PFN(pa), page, GFP_ATOMIC);
+	return page;
+}
+
+static void violate(struct tdx_model *m, const char *what)
+{
+	if (!m->violation)
+		m->violation = what;
+}
+
+static bool take(struct tdx_model *m, enum tdx_model_lock lock)
+{
+	int i;
+
+	if (m->busy[lock]) {
+		m->busy[lock]--;
+		return false;
+	}
+	for (i = 0; i < TDX_MODEL_VCPUS; i++)
+		if (m->vcpu[i].holds & BIT(lock))
+			return false;
+	return true;
+}
+
+/* A physical address in a register: of memory that TDX may use? */
+static u64 check_pa(struct tdx_model *m, u64 pa, u64 operand,
+		    enum tdx_model_lock lock, enum tdx_model_page_type type)
+{
+	struct tdx_model_page *page;
+
+	if (!PAGE_ALIGNED(pa) || pa >> boot_cpu_data.x86_phys_bits)
+		return TDX_OPERAND_INVALID | operand;
+	page = tdx_model_page(m, pa);
+	if (page->no_tdmr)
+		return TDX_OPERAND_ADDR_RANGE_ERROR | operand;
+	if (!take(m, lock))
+		return TDX_OPERAND_BUSY | operand;
+	if (page->type != type || page->large)
+		return TDX_PAGE_METADATA_INCORRECT | operand;
+	return SUCCESS;
+}
+
+/* What every leaf that has a TDR in @tdr begins with. */
+static u64 check_td(struct tdx_model *m, u64 tdr, u64 tdr_operand,
+		    unsigned long op_states)
+{
+	u64 err = check_pa(m, tdr, tdr_operand, TDX_MODEL_LOCK_TDR,
+			   TDX_MODEL_TDR);
+
+	if (err)
+		return err;
+	if (m->fatal)
+		return TDX_TD_FATAL;
+	if (m->no_keys)
+		return TDX_TD_KEYS_NOT_CONFIGURED;
+	if (m->no_tdcs)
+		return TDX_TDCS_NOT_ALLOCATED;
+	if (!take(m, TDX_MODEL_LOCK_OP_STATE))
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_OP_STATE;
+	if (!(op_states & BIT(m->op_state)))
+		return TDX_OP_STATE_INCORRECT;
+	return SUCCESS;
+}
+
+static void tell_entry(struct tdx_module_args *args, struct tdx_model_entry *e)
+{
+	args->rcx = e->hpa;
+	args->rdx = (u64)state_codes[e->state] << 8;
+}
+
+/* Find the entry that RCX is about, and lock it. */
+static u64 find_entry(struct tdx_model *m, struct tdx_module_args *args,
+		      unsigned long states, struct tdx_model_entry **entry)
+{
+	u64 rcx = args->rcx;
+	struct tdx_model_entry *e;
+
+	args->rcx = 0;
+	args->rdx = 0;
+	if ((rcx & (GPA_RESERVED | LEVEL | GPA_SHARED)) ||
+	    (rcx & GENMASK_ULL(51, 0)) >= BIT_ULL(47))
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX;
+	if (!take(m, TDX_MODEL_LOCK_TREE))
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT;
+	if (PHYS_PFN(rcx) >= TDX_MODEL_PAGES)
+		return TDX_EPT_WALK_FAILED | TDX_OPERAND_ID_RCX;
+	e = &m->sept[PHYS_PFN(rcx)];
+	if (!take(m, TDX_MODEL_LOCK_ENTRY)) {
+		e->host_priority = true;
+		tell_entry(args, e);
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
+	}
+	e->host_priority = false;
+	if (!(states & BIT(e->state))) {
+		tell_entry(args, e);
+		return TDX_EPT_ENTRY_STATE_INCORRECT | TDX_OPERAND_ID_RCX;
+	}
+	*entry = e;
+	return SUCCESS;
+}
+
+/* No vCPU that was inside when @e was blocked still is. */
+static bool is_tracked(struct tdx_model *m, struct tdx_model_entry *e)
+{
+	u64 bepoch = tdx_model_page(m, e->hpa)->bepoch;
+
+	if (bepoch & BEPOCH_INVALID)
+		return false;
+	return bepoch + 1 < m->epoch ||
+	       (bepoch + 1 == m->epoch && !m->refcount[bepoch & 1]);
+}
+
+static u64 page_aug(struct tdx_model *m, struct tdx_module_args *args)
+{
+	struct tdx_model_entry *e;
+	struct tdx_model_page *page;
+	u64 pa = args->r8, err;
+
+	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_AUG) ?:
+	      find_entry(m, args, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED), &e) ?:
+	      check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
+		       TDX_MODEL_NDA);
+	if (err)
+		return err;
+	page = tdx_model_page(m, pa);
+	page->type = TDX_MODEL_REG;
+	page->owner = m->tdr;
+	page->bepoch = 0;
+	*e = (struct tdx_model_entry){ .state = TDX_MODEL_PENDING, .hpa = pa };
+	return SUCCESS;
+}
+
+static u64 range_block(struct tdx_model *m, struct tdx_module_args *args)
+{
+	struct tdx_model_entry *e;
+	u64 err;
+
+	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, args, PRESENT, &e);
+	if (err)
+		return err;
+	if (BIT(e->state) & ANY_BLOCKED) {
+		tell_entry(args, e);
+		return TDX_GPA_RANGE_ALREADY_BLOCKED | TDX_OPERAND_ID_RCX;
+	}
+	e->state = e->state == TDX_MODEL_MAPPED ? TDX_MODEL_BLOCKED :
+						  TDX_MODEL_PENDING_BLOCKED;
+	tdx_model_page(m, e->hpa)->bepoch = m->epoch;
+	return SUCCESS;
+}
+
+static void unblock(struct tdx_model_entry *e)
+{
+	if (e->state == TDX_MODEL_BLOCKED)
+		e->state = TDX_MODEL_MAPPED;
+	else if (e->state == TDX_MODEL_PENDING_BLOCKED)
+		e->state = TDX_MODEL_PENDING;
+}
+
+static u64 range_unblock(struct tdx_model *m, struct tdx_module_args *args)
+{
+	struct tdx_model_entry *e;
+	u64 err;
+
+	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, args, ANY_BLOCKED, &e);
+	if (err)
+		return err;
+	if (OPS_TRACKED & BIT(m->op_state) && !is_tracked(m, e))
+		return TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_SEPT;
+	unblock(e);
+	return SUCCESS;
+}
+
+static u64 mem_track(struct tdx_model *m, struct tdx_module_args *args)
+{
+	u64 err = check_td(m, args->rcx, TDX_OPERAND_ID_RCX, OPS_TRACK);
+
+	if (err)
+		return err;
+	if (!take(m, TDX_MODEL_LOCK_EPOCH))
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_TD_EPOCH;
+	if (m->refcount[1 - (m->epoch & 1)])
+		return TDX_PREVIOUS_TLB_EPOCH_BUSY;
+	m->epoch++;
+	return SUCCESS;
+}
+
+static u64 check_tracking(struct tdx_model *m, struct tdx_module_args *args,
+			  struct tdx_model_entry *e)
+{
+	u64 err;
+
+	if (!(OPS_TRACKED & BIT(m->op_state)))
+		return SUCCESS;
+	if (!(BIT(e->state) & ANY_BLOCKED))
+		err = TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX;
+	else if (!is_tracked(m, e))
+		err = TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX;
+	else
+		return SUCCESS;
+	tell_entry(args, e);
+	return err;
+}
+
+static u64 page_relocate(struct tdx_model *m, struct tdx_module_args *args)
+{
+	struct tdx_model_page *source, *target;
+	u64 gpa = args->rcx, pa = args->r8, err;
+	struct tdx_model_entry *e;
+
+	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, args, PRESENT, &e);
+	if (err)
+		return err;
+	if (pa == e->hpa)
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8;
+	if (!take(m, TDX_MODEL_LOCK_SOURCE))
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
+	err = check_tracking(m, args, e);
+	if (err)
+		return err;
+	err = check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
+		       TDX_MODEL_NDA);
+	if (err)
+		return err;
+
+	source = tdx_model_page(m, e->hpa);
+	target = tdx_model_page(m, pa);
+	if (target->cached && target->hkid != m->hkid)
+		violate(m, "lines of a former key are written over the target");
+	if (e->state == TDX_MODEL_MAPPED || e->state == TDX_MODEL_BLOCKED) {
+		if (source->hkid != m->hkid)
+			violate(m, "the source is not the TD's");
+		target->content = source->content;
+		target->hkid = m->hkid;
+		target->cached = true;
+	}
+	source->type = TDX_MODEL_NDA;
+	target->type = TDX_MODEL_REG;
+	target->owner = m->tdr;
+	target->bepoch = 0;
+	args->rcx = e->hpa;
+	args->rdx = 0;
+	e->hpa = pa;
+	unblock(e);
+	if (m->relocated)
+		m->relocated(m, gpa);
+	return SUCCESS;
+}
+
+static u64 page_remove(struct tdx_model *m, struct tdx_module_args *args)
+{
+	struct tdx_model_entry *e;
+	u64 err;
+
+	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_REMOVE) ?:
+	      find_entry(m, args, PRESENT, &e);
+	if (err)
+		return err;
+	err = check_tracking(m, args, e);
+	if (err)
+		return err;
+	tdx_model_page(m, e->hpa)->type = TDX_MODEL_NDA;
+	args->rcx = e->hpa;
+	*e = (struct tdx_model_entry){ .state = TDX_MODEL_REMOVED };
+	return SUCCESS;
+}
+
+static u64 page_wbinvd(struct tdx_model *m, struct tdx_module_args *args)
+{
+	u64 pa = args->rcx & (BIT_ULL(boot_cpu_data.x86_phys_bits) - 1);
+	u64 hkid = args->rcx >> boot_cpu_data.x86_phys_bits;
+	u64 err = check_pa(m, pa, TDX_OPERAND_ID_RCX, TDX_MODEL_LOCK_SOURCE,
+			   TDX_MODEL_NDA);
+
+	if (err)
+		return err;
+	if (m->wbinvd_fails)
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
+	if (hkid == tdx_model_page(m, pa)->hkid)
+		tdx_model_page(m, pa)->cached = false;
+	return SUCCESS;
+}
+
+u64 tdx_model_seamcall(struct tdx_model *m, u64 fn, struct tdx_module_args *args)
+{
+	u64 version = (fn >> TDX_VERSION_SHIFT) & 0xff;
+
+	fn &= GENMASK_ULL(15, 0);
+	if (fn < TDX_MODEL_LEAVES)
+		m->calls[fn]++;
+	if (m->not_ready)
+		return TDX_SYS_NOT_READY;
+	if (m->shutdown)
+		return TDX_SYS_SHUTDOWN;
+	if (version)
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX;
+
+	switch (fn) {
+	case TDH_MEM_PAGE_AUG:
+		return page_aug(m, args);
+	case TDH_MEM_RANGE_BLOCK:
+		return range_block(m, args);
+	case TDH_MEM_RANGE_UNBLOCK:
+		return range_unblock(m, args);
+	case TDH_MEM_TRACK:
+		return mem_track(m, args);
+	case TDH_MEM_PAGE_RELOCATE:
+		return page_relocate(m, args);
+	case TDH_MEM_PAGE_REMOVE:
+		return page_remove(m, args);
+	case TDH_PHYMEM_PAGE_WBINVD:
+		return page_wbinvd(m, args);
+	default:
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX;
+	}
+}
+
+/* An IPI makes all vCPUs exit, from within a TDCALL, too. */
+void tdx_model_kick(struct tdx_model *m)
+{
+	int i;
+
+	for (i = 0; i < TDX_MODEL_VCPUS; i++)
+		tdx_model_exit(m, i);
+}
+
+int tdx_model_enter(struct tdx_model *m, int vcpu)
+{
+	struct tdx_model_vcpu *v = &m->vcpu[vcpu];
+
+	if (m->fatal || m->op_state != TDX_MODEL_RUNNABLE || v->inside)
+		return -EBUSY;
+	if (v->epoch != m->epoch)
+		memset(v->tlb, 0, sizeof(v->tlb));
+	v->epoch = m->epoch;
+	v->inside = true;
+	m->refcount[m->epoch & 1]++;
+	return 0;
+}
+
+void tdx_model_exit(struct tdx_model *m, int vcpu)
+{
+	struct tdx_model_vcpu *v = &m->vcpu[vcpu];
+
+	if (!v->inside)
+		return;
+	v->inside = false;
+	v->holds = 0;
+	m->refcount[v->epoch & 1]--;
+}
+
+int tdx_model_accept(struct tdx_model *m, int vcpu, int page)
+{
+	struct tdx_model_entry *e = &m->sept[page];
+	struct tdx_model_page *p;
+
+	if (!m->vcpu[vcpu].inside || e->host_priority ||
+	    e->state == TDX_MODEL_MAPPED)
+		return -EBUSY;
+	if (e->state != TDX_MODEL_PENDING)
+		return -EFAULT;
+	p = tdx_model_page(m, e->hpa);
+	p->content = 0;
+	p->hkid = m->hkid;
+	p->cached = true;
+	e->state = TDX_MODEL_MAPPED;
+	return 0;
+}
+
+/* Translate like hardware does: what is in the TLB is not looked up again. */
+static int translate(struct tdx_model *m, int vcpu, int page,
+		     struct tdx_model_page **p)
+{
+	struct tdx_model_vcpu *v = &m->vcpu[vcpu];
+	struct tdx_model_entry *e = &m->sept[page];
+
+	if (!v->inside)
+		return -EBUSY;
+	if (!v->tlb[page]) {
+		if (e->state == TDX_MODEL_PENDING)
+			return -ENXIO;
+		if (e->state != TDX_MODEL_MAPPED)
+			return -EFAULT;
+		v->tlb[page] = e->hpa;
+	}
+	*p = tdx_model_page(m, v->tlb[page]);
+	if ((*p)->type != TDX_MODEL_REG || (*p)->owner != m->tdr)
+		violate(m, "a vCPU reaches a page that is not the TD's");
+	else if (v->tlb[page] != e->hpa)
+		violate(m, "a vCPU reaches a page that was moved away");
+	return 0;
+}
+
+int tdx_model_read(struct tdx_model *m, int vcpu, int page, u64 *value)
+{
+	struct tdx_model_page *p;
+	int r = translate(m, vcpu, page, &p);
+
+	if (r)
+		return r;
+	if (p->hkid != m->hkid)
+		violate(m, "a vCPU reads what was written by another key");
+	*value = p->content;
+	return 0;
+}
+
+int tdx_model_write(struct tdx_model *m, int vcpu, int page, u64 value)
+{
+	struct tdx_model_page *p;
+	int r = translate(m, vcpu, page, &p);
+
+	if (r)
+		return r;
+	p->content = value;
+	p->hkid = m->hkid;
+	p->cached = true;
+	return 0;
+}

@@ -1,0 +1,1434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of moving a TD's memory: mm/migrate.c, memfile, guest_memfd, the
+ * TDP MMU's mirror and the TDX code are the real ones, down to the SEAMCALL,
+ * which is redirected to a model of the module.
+ *
+ *	echo 1 > /sys/kernel/debug/kunit/tdx_move/run
+ *
+ * What makes which case fail when it is left out of tdx.c or mmu.c:
+ *
+ * block		batch_takes_one_track (a TRACK for each page)
+ * block, both	one_page_moves (in tdx_sept_relocate_spte(), too)
+ * track		one_page_moves, batch_takes_one_track
+ * kick			vcpu_inside_is_kicked_out
+ * unblock		any of page_stays, given_up_before_it_is_relocated
+ * flush (WBINVD)	one_page_moves, freeze_that_fails_after_the_firmware
+ * sequence bump	one_page_moves
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/falloc.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
+#include <linux/kvm_host.h>
+#include <linux/migrate.h>
+#include <linux/pagemap.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/swap.h>
+
+#include "../../../../mm/internal.h"
+#include "../../../../virt/kvm/guest_memfd.h"
+#include "../../virt/vmx/tdx/seamcall_internal.h"
+#include "../../virt/vmx/tdx/tdx.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "tdx.h"
+#include "tdx_model.h"
+
+#define NR		TDX_MODEL_PAGES
+#define HKID		5
+#define VALUE		0x5ec3e7ULL
+#define LEVELS		4
+
+struct td_test {
+	struct kunit *test;
+	struct tdx_model m;
+	struct kvm_tdx *td;
+	struct kvm_memory_slot *slot;
+	/* The mirror: one page a level. */
+	struct kvm_mmu_page sp[LEVELS];
+	struct file *file;
+	struct folio *held;
+};
+
+static struct td_test *current_td(void)
+{
+	return kunit_get_current_test()->priv;
+}
+
+static u64 seamcall_to_model(sc_func_t func, u64 fn,
+			     struct tdx_module_args *args)
+{
+	return tdx_model_seamcall(&current_td()->m, fn, args);
+}
+
+static void kick_model(struct kvm *kvm)
+{
+	tdx_model_kick(&current_td()->m);
+}
+
+/* A TD that is made by hand: on this processor KVM has none. */
+
+static u64 *td_spte(struct td_test *t, int page)
+{
+	return &t->sp[0].spt[page];
+}
+
+static struct folio *td_folio(struct td_test *t, int page)
+{
+	return xa_load(&t->file->f_mapping->i_pages, page);
+}
+
+static void td_create_mirror(struct td_test *t)
+{
+	int i;
+
+	for (i = 0; i < LEVELS; i++) {
+		struct kvm_mmu_page *sp = &t->sp[i];
+
+		sp->spt = (u64 *)get_zeroed_page(GFP_KERNEL | __GFP_NOFAIL);
+		sp->role.level = i + 1;
+		sp->role.is_mirror = true;
+		sp->role.direct = true;
+		sp->tdp_mmu_page = true;
+		set_page_private(virt_to_page(sp->spt), (unsigned long)sp);
+		if (i)
+			sp->spt[0] = __pa(t->sp[i - 1].spt) |
+				     SPTE_MMU_PRESENT_MASK;
+	}
+	refcount_set(&t->sp[LEVELS - 1].tdp_mmu_root_count, 1);
+	list_add(&t->sp[LEVELS - 1].link, &t->td->kvm.arch.tdp_mmu_roots);
+}
+
+static void td_create_file(struct td_test *t, u64 flags)
+{
+	struct kvm_create_guest_memfd args = {
+		.size = NR * PAGE_SIZE, .flags = flags,
+	};
+	int fd = kvm_gmem_create(&t->td->kvm, &args);
+
+	KUNIT_ASSERT_GE(t->test, fd, 0);
+	t->file = fget(fd);
+	t->slot->npages = NR;
+	t->slot->flags = KVM_MEM_GUEST_MEMFD;
+	KUNIT_ASSERT_EQ(t->test, 0,
+			kvm_gmem_prepare_memory_region(&t->td->kvm, t->slot,
+						       fd, 0));
+	KUNIT_ASSERT_EQ(t->test, 0,
+			kvm_gmem_commit_memory_region(&t->td->kvm, t->slot));
+	fput(t->slot->gmem.file);
+	close_fd(fd);
+}
+
+static void td_allocate(struct td_test *t, int nr)
+{
+	KUNIT_ASSERT_EQ(t->test, 0,
+			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE,
+						 0, nr * PAGE_SIZE));
+}
+
+/* As a fault would do it. */
+static void td_map(struct td_test *t, int page)
+{
+	u64 pfn = folio_pfn(td_folio(t, page)), a, b;
+
+	KUNIT_ASSERT_EQ(t->test, 0,
+			tdh_mem_page_aug(&t->td->td, page * PAGE_SIZE,
+					 PG_LEVEL_4K, pfn, &a, &b));
+	*td_spte(t, page) = PFN_PHYS(pfn) | SPTE_MMU_PRESENT_MASK;
+}
+
+/* The first @nr pages are the TD's, which has written something to them. */
+static void td_fill(struct td_test *t, int nr)
+{
+	int i;
+
+	td_allocate(t, nr);
+	for (i = 0; i < nr; i++)
+		td_map(t, i);
+	KUNIT_ASSERT_EQ(t->test, 0, tdx_model_enter(&t->m, 0));
+	for (i = 0; i < nr; i++) {
+		KUNIT_ASSERT_EQ(t->test, 0, tdx_model_accept(&t->m, 0, i));
+		KUNIT_ASSERT_EQ(t->test, 0,
+				tdx_model_write(&t->m, 0, i, VALUE + i));
+	}
+	tdx_model_exit(&t->m, 0);
+	memset(t->m.calls, 0, sizeof(t->m.calls));
+}
+
+static void td_expect_value(struct td_test *t, int page, u64 value)
+{
+	u64 got = 0;
+	int r;
+
+	tdx_model_enter(&t->m, 1);
+	r = tdx_model_read(&t->m, 1, page, &got);
+	tdx_model_exit(&t->m, 1);
+	KUNIT_EXPECT_EQ(t->test, 0, r);
+	KUNIT_EXPECT_EQ(t->test, value, got);
+}
+
+/* All that has to be so, whatever has happened. */
+static void td_expect_sane(struct td_test *t, int nr)
+{
+	int i;
+
+	KUNIT_EXPECT_STREQ(t->test, "", t->m.violation ?: "");
+	KUNIT_EXPECT_FALSE(t->test, t->td->kvm.vm_bugged);
+	for (i = 0; i < nr; i++) {
+		u64 pa = PFN_PHYS(folio_pfn(td_folio(t, i)));
+
+		KUNIT_EXPECT_EQ(t->test, t->m.sept[i].hpa, pa);
+		KUNIT_EXPECT_EQ(t->test, PFN_PHYS(spte_to_pfn(*td_spte(t, i))),
+				pa);
+		KUNIT_EXPECT_EQ(t->test, t->m.sept[i].state, TDX_MODEL_MAPPED);
+		KUNIT_EXPECT_FALSE(t->test, t->m.sept[i].host_priority);
+		td_expect_value(t, i, VALUE + i);
+	}
+}
+
+/* Freed memory is ordinary memory, of which nothing is in any cache. */
+static void td_expect_clean(struct td_test *t, u64 pa)
+{
+	KUNIT_EXPECT_EQ(t->test, tdx_model_page(&t->m, pa)->type, TDX_MODEL_NDA);
+	KUNIT_EXPECT_FALSE(t->test, tdx_model_page(&t->m, pa)->cached);
+}
+
+static struct folio *new_folio(struct folio *src, unsigned long private)
+{
+	struct td_test *t = current_td();
+	struct folio *dst = folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+
+	/* A destination that is none. */
+	if (dst && private)
+		*tdx_model_page(&t->m, PFN_PHYS(folio_pfn(dst))) =
+			*(struct tdx_model_page *)private;
+	return dst;
+}
+
+/* It may be a good one later. */
+static void td_mend_destinations(struct td_test *t)
+{
+	struct tdx_model_page *page;
+	unsigned long pfn;
+
+	xa_for_each(&t->m.pages, pfn, page)
+		if (page->no_tdmr || page->large ||
+		    page->type == TDX_MODEL_RSVD)
+			*page = (struct tdx_model_page){};
+}
+
+/* Move [@start, @start + @nr) as compaction does.  Returns how many stayed. */
+static int td_move(struct td_test *t, int start, int nr,
+		   struct tdx_model_page *dst)
+{
+	LIST_HEAD(list);
+	int i, ret;
+
+	lru_add_drain_all();
+	for (i = start; i < start + nr; i++) {
+		struct folio *folio = td_folio(t, i);
+
+		folio_get(folio);
+		KUNIT_EXPECT_TRUE(t->test, isolate_folio_to_list(folio, &list));
+		folio_put(folio);
+	}
+	ret = migrate_pages(&list, new_folio, NULL, (unsigned long)dst,
+			    MIGRATE_SYNC, MR_COMPACTION, NULL);
+	putback_movable_pages(&list);
+	return ret;
+}
+
+static int td_init(struct kunit *test, u64 flags)
+{
+	struct td_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	struct page *tdr = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
+	struct kvm *kvm;
+
+	t->test = test;
+	test->priv = t;
+	t->td = kunit_kzalloc(test, sizeof(*t->td), GFP_KERNEL);
+	t->slot = kunit_kzalloc(test, sizeof(*t->slot), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->td);
+	KUNIT_ASSERT_NOT_NULL(test, t->slot);
+	kvm = &t->td->kvm;
+	rwlock_init(&kvm->mmu_lock);
+	mutex_init(&kvm->slots_lock);
+	xa_init(&kvm->vcpu_array);
+	INIT_LIST_HEAD(&kvm->arch.tdp_mmu_roots);
+	/* Never falls to 0: what destroys a VM wants a real one. */
+	refcount_set(&kvm->users_count, 2);
+	kvm->arch.vm_type = KVM_X86_TDX_VM;
+	t->td->hkid = HKID;
+	t->td->state = TD_STATE_RUNNABLE;
+	t->td->td.tdr_page = tdr;
+	tdx_model_init(&t->m, page_to_phys(tdr), HKID);
+	td_create_mirror(t);
+
+	kunit_activate_static_stub(test, tdx_seamcall, seamcall_to_model);
+	kunit_activate_static_stub(test, tdx_kick_vcpus, kick_model);
+	static_call_update(kvm_x86_set_external_spte, tdx_sept_set_private_spte);
+	static_call_update(kvm_x86_block_external_spte, tdx_sept_block_spte);
+	static_call_update(kvm_x86_unblock_external_spte, tdx_sept_unblock_spte);
+	static_call_update(kvm_x86_track_external_sptes, tdx_track);
+	static_call_update(kvm_x86_relocate_external_spte, tdx_sept_relocate_spte);
+	static_call_update(kvm_x86_release_external_page, tdx_release_page);
+
+	td_create_file(t, flags);
+	return 0;
+}
+
+static int td_init_movable(struct kunit *test)
+{
+	return td_init(test, GUEST_MEMFD_FLAG_MOVABLE);
+}
+
+static void td_exit(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	int i;
+
+	if (t->held)
+		folio_put(t->held);
+	/* Punched first, as PAGE.REMOVE takes the TD's key. */
+	t->m.wbinvd_fails = false;
+	memset(t->m.busy, 0, sizeof(t->m.busy));
+	t->m.fatal = false;
+	t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
+				 FALLOC_FL_PUNCH_HOLE, 0, NR * PAGE_SIZE);
+	kvm_gmem_unbind(t->slot);
+	__fput_sync(t->file);
+	for (i = 0; i < LEVELS; i++) {
+		set_page_private(virt_to_page(t->sp[i].spt), 0);
+		free_page((unsigned long)t->sp[i].spt);
+	}
+	__free_page(t->td->td.tdr_page);
+	tdx_model_destroy(&t->m);
+}
+
+/* Moving */
+
+static void batch_moves(struct td_test *t, int nr)
+{
+	unsigned long seq = t->td->kvm.mmu_invalidate_seq;
+	u64 *pa = kunit_kcalloc(t->test, nr, sizeof(*pa), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(t->test, pa);
+	td_fill(t, nr);
+	for (i = 0; i < nr; i++)
+		pa[i] = PFN_PHYS(folio_pfn(td_folio(t, i)));
+
+	KUNIT_EXPECT_EQ(t->test, 0, td_move(t, 0, nr, NULL));
+	KUNIT_EXPECT_EQ(t->test, nr, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(t->test, 1, t->m.calls[TDH_MEM_TRACK]);
+	KUNIT_EXPECT_EQ(t->test, nr, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_EQ(t->test, 0, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
+	KUNIT_EXPECT_EQ(t->test, 0, t->m.calls[TDH_MEM_PAGE_REMOVE]);
+	KUNIT_EXPECT_LE(t->test, seq + nr, t->td->kvm.mmu_invalidate_seq);
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_NE(t->test, pa[i], t->m.sept[i].hpa);
+		td_expect_clean(t, pa[i]);
+	}
+	td_expect_sane(t, nr);
+}
+
+static void one_page_moves(struct kunit *test)
+{
+	batch_moves(test->priv, 1);
+}
+
+static void two_pages_move(struct kunit *test)
+{
+	batch_moves(test->priv, 2);
+}
+
+static void batch_takes_one_track(struct kunit *test)
+{
+	batch_moves(test->priv, 512);
+}
+
+static void vcpu_inside_is_kicked_out(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 value;
+
+	td_fill(t, 1);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(&t->m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(&t->m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_FALSE(test, t->m.vcpu[0].inside);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(&t->m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(&t->m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, VALUE, value);
+	tdx_model_exit(&t->m, 0);
+	td_expect_sane(t, 1);
+}
+
+/* Not copied, and zeroes when it is accepted. */
+static void pending_page_moves(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 pa;
+
+	td_allocate(t, 1);
+	td_map(t, 0);
+	pa = t->m.sept[0].hpa;
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_NE(test, pa, t->m.sept[0].hpa);
+	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_PENDING);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(&t->m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_accept(&t->m, 0, 0));
+	tdx_model_exit(&t->m, 0);
+	td_expect_value(t, 0, 0);
+	td_expect_clean(t, pa);
+}
+
+/* Before TDH.MR.FINALIZE nothing runs, and nothing is blocked. */
+static void td_that_is_being_built_needs_no_blocking(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 pa;
+
+	td_fill(t, 1);
+	pa = t->m.sept[0].hpa;
+	t->td->state = TD_STATE_INITIALIZED;
+	t->m.op_state = TDX_MODEL_INITIALIZED;
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_TRACK]);
+	KUNIT_EXPECT_NE(test, pa, t->m.sept[0].hpa);
+	td_expect_clean(t, pa);
+	t->td->state = TD_STATE_RUNNABLE;
+	t->m.op_state = TDX_MODEL_RUNNABLE;
+	td_expect_sane(t, 1);
+}
+
+/* The TD does not have it, so there is nothing that only firmware can move. */
+static void page_that_is_not_mapped_moves(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 pfn;
+
+	td_allocate(t, 1);
+	pfn = folio_pfn(td_folio(t, 0));
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_NE(test, pfn, folio_pfn(td_folio(t, 0)));
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_PTR_EQ(test, NULL,
+			    memchr_inv(folio_address(td_folio(t, 0)), 0,
+				       PAGE_SIZE));
+}
+
+/* Staying */
+
+static void td_expect_stays(struct td_test *t, struct tdx_model_page *dst)
+{
+	u64 pa = t->m.sept[0].hpa;
+
+	KUNIT_EXPECT_LT(t->test, 0, td_move(t, 0, 1, dst));
+	KUNIT_EXPECT_EQ(t->test, pa, t->m.sept[0].hpa);
+}
+
+/* What kept it is gone. */
+static void td_expect_moves(struct td_test *t)
+{
+	u64 pa = t->m.sept[0].hpa;
+
+	td_expect_sane(t, 1);
+	KUNIT_EXPECT_EQ(t->test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_NE(t->test, pa, t->m.sept[0].hpa);
+	td_expect_sane(t, 1);
+}
+
+static void fault_in_flight_keeps_it(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+
+	td_fill(t, 1);
+	folio_get(td_folio(t, 0));
+	td_expect_stays(t, NULL);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	folio_put(td_folio(t, 0));
+	td_expect_moves(t);
+}
+
+/* Somebody takes a reference between the firmware and the page cache. */
+static void hold_source(struct tdx_model *m, u64 gpa)
+{
+	struct td_test *t = container_of(m, struct td_test, m);
+
+	if (!t->held) {
+		t->held = td_folio(t, PHYS_PFN(gpa));
+		folio_get(t->held);
+	}
+}
+
+static void freeze_that_fails_after_the_firmware(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	struct tdx_model_page *page;
+	unsigned long pfn;
+
+	td_fill(t, 1);
+	t->m.relocated = hold_source;
+	td_expect_stays(t, NULL);
+	/* There, and back when it is blocked again, as the module demands. */
+	KUNIT_EXPECT_EQ(test, 3, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	/* Where it was for a while as well. */
+	xa_for_each(&t->m.pages, pfn, page)
+		if (page->type == TDX_MODEL_NDA)
+			KUNIT_EXPECT_FALSE(test, page->cached);
+
+	t->m.relocated = NULL;
+	folio_put(t->held);
+	t->held = NULL;
+	td_expect_moves(t);
+}
+
+/* Between blocking it and relocating it: nobody relocates it then. */
+static void hold_first_page(struct kvm *kvm)
+{
+	struct td_test *t = current_td();
+
+	kick_model(kvm);
+	if (!t->held) {
+		t->held = td_folio(t, 0);
+		folio_get(t->held);
+	}
+}
+
+static void given_up_before_it_is_relocated(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+
+	td_fill(t, 2);
+	kunit_activate_static_stub(test, tdx_kick_vcpus, hold_first_page);
+	KUNIT_EXPECT_EQ(test, 1, td_move(t, 0, 2, NULL));
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
+	td_expect_sane(t, 2);
+	folio_put(t->held);
+	t->held = NULL;
+	kunit_activate_static_stub(test, tdx_kick_vcpus, kick_model);
+	td_expect_moves(t);
+}
+
+/* Every status that PAGE.RELOCATE can have here, and what becomes of it. */
+struct status_param {
+	const char *name;
+	u64 status;
+	void (*set)(struct td_test *t);
+	struct tdx_model_page dst;
+	bool moves;	/* as KVM gets over it */
+};
+
+static const struct status_param *status_now;
+
+static void set_lock(struct td_test *t, enum tdx_model_lock lock)
+{
+	/* Once for PAGE.RELOCATE, but not for what went before it. */
+	t->m.busy[lock] = status_now->moves ? 1 : 100;
+}
+
+/* A vCPU that is in the module, and has to be kicked out of it. */
+static void set_vcpu_holds_entry(struct td_test *t)
+{
+	tdx_model_enter(&t->m, 0);
+	t->m.vcpu[0].holds = BIT(TDX_MODEL_LOCK_ENTRY);
+}
+
+static void set_vcpu_holds_tree(struct td_test *t)
+{
+	tdx_model_enter(&t->m, 0);
+	t->m.vcpu[0].holds = BIT(TDX_MODEL_LOCK_TREE);
+}
+
+static void set_tdr_busy(struct td_test *t)
+{
+	set_lock(t, TDX_MODEL_LOCK_TDR);
+}
+
+static void set_op_state_busy(struct td_test *t)
+{
+	set_lock(t, TDX_MODEL_LOCK_OP_STATE);
+}
+
+static void set_source_busy(struct td_test *t)
+{
+	set_lock(t, TDX_MODEL_LOCK_SOURCE);
+}
+
+static void set_target_busy(struct td_test *t)
+{
+	set_lock(t, TDX_MODEL_LOCK_TARGET);
+}
+
+static void set_epoch_busy(struct td_test *t)
+{
+	set_lock(t, TDX_MODEL_LOCK_EPOCH);
+}
+
+static void set_fatal(struct td_test *t)
+{
+	t->m.fatal = true;
+}
+
+static const struct status_param statuses[] = {
+	{ "TD fatal", TDX_TD_FATAL, set_fatal },
+	{ "TDR busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX, set_tdr_busy,
+	  .moves = true },
+	{ "op state busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_OP_STATE,
+	  set_op_state_busy, .moves = true },
+	{ "SEPT tree busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT,
+	  set_vcpu_holds_tree, .moves = true },
+	{ "SEPT entry busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX,
+	  set_vcpu_holds_entry, .moves = true },
+	{ "epoch busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_TD_EPOCH,
+	  set_epoch_busy, .moves = true },
+	{ "source busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX, set_source_busy,
+	  .moves = true },
+	{ "source busy for long", TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX,
+	  set_source_busy },
+	{ "target busy", TDX_OPERAND_BUSY | TDX_OPERAND_ID_R8, set_target_busy,
+	  .moves = true },
+	{ "target busy for long", TDX_OPERAND_BUSY | TDX_OPERAND_ID_R8,
+	  set_target_busy },
+	{ "target in no TDMR", TDX_OPERAND_ADDR_RANGE_ERROR | TDX_OPERAND_ID_R8,
+	  .dst = { .no_tdmr = true } },
+	{ "target not free", TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_R8,
+	  .dst = { .type = TDX_MODEL_RSVD } },
+	{ "target in a large page", TDX_PAGE_METADATA_INCORRECT |
+	  TDX_OPERAND_ID_R8, .dst = { .large = true } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(status, statuses, name);
+
+/* Was @status returned by any leaf? */
+static bool status_seen;
+
+static u64 seamcall_and_look(sc_func_t func, u64 fn,
+			     struct tdx_module_args *args)
+{
+	u64 err = tdx_model_seamcall(&current_td()->m, fn, args);
+
+	status_seen |= err == status_now->status;
+	return err;
+}
+
+static void status_is_coped_with(struct kunit *test)
+{
+	const struct status_param *p = test->param_value;
+	struct td_test *t = test->priv;
+	struct tdx_model_page dst = p->dst;
+
+	status_now = p;
+	status_seen = false;
+	td_fill(t, 1);
+	kunit_activate_static_stub(test, tdx_seamcall, seamcall_and_look);
+	if (p->set)
+		p->set(t);
+	if (p->moves)
+		KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	else
+		td_expect_stays(t, &dst);
+	KUNIT_EXPECT_TRUE(test, status_seen);
+	tdx_model_kick(&t->m);
+	memset(t->m.busy, 0, sizeof(t->m.busy));
+	t->m.fatal = false;
+	td_mend_destinations(t);
+	if (p->set == set_fatal)
+		/* Such a TD is not run again, blocked or not. */
+		return;
+	td_expect_moves(t);
+}
+
+/* What keeps TDX keys in caches must not be used by anybody else. */
+static void page_that_cannot_be_flushed_is_not_freed(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	struct folio *src;
+
+	td_fill(t, 1);
+	src = td_folio(t, 0);
+	t->m.wbinvd_fails = true;
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_PTR_NE(test, src, td_folio(t, 0));
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(src));
+	KUNIT_EXPECT_TRUE(test, tdx_model_page(&t->m,
+					       PFN_PHYS(folio_pfn(src)))->cached);
+	td_expect_sane(t, 1);
+	folio_put(src);
+}
+
+/* Large leaves do not exist yet: refused. */
+static void large_leaf_stays(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 spte;
+
+	td_fill(t, 1);
+	spte = t->sp[1].spt[0];
+	t->sp[1].spt[0] = PFN_PHYS(folio_pfn(td_folio(t, 0))) |
+			  SPTE_MMU_PRESENT_MASK | PT_PAGE_SIZE_MASK;
+	td_expect_stays(t, NULL);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	t->sp[1].spt[0] = spte;
+	td_expect_moves(t);
+}
+
+/* Somebody punches a hole while a page is blocked: its contents are to go. */
+static void blocked_page_is_zapped(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 pa;
+
+	td_fill(t, 1);
+	pa = t->m.sept[0].hpa;
+	kvm_arch_gmem_block(&t->td->kvm, 0, PHYS_PFN(pa));
+	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_BLOCKED);
+	KUNIT_EXPECT_EQ(test, 0,
+			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
+						 FALLOC_FL_PUNCH_HOLE, 0,
+						 PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, t->td->kvm.vm_bugged);
+	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_REMOVED);
+	td_expect_clean(t, pa);
+}
+
+/*
+ * What is guarded by firmware moves if the flag says so, and is never swapped;
+ * with "always" in /sys/kernel/mm/memfile/movable, too.
+ */
+static void memory_moves_only_with_the_flag(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	struct kvm_create_guest_memfd args = { .size = PAGE_SIZE };
+	struct kvm *kvm = &t->td->kvm;
+	u64 flags = kvm_gmem_get_supported_flags(kvm);
+	struct file *file;
+	int fd;
+
+	KUNIT_EXPECT_TRUE(test, flags & GUEST_MEMFD_FLAG_MOVABLE);
+	KUNIT_EXPECT_FALSE(test, flags & GUEST_MEMFD_FLAG_SWAPPABLE);
+	KUNIT_EXPECT_FALSE(test, mapping_unmovable(t->file->f_mapping));
+	KUNIT_EXPECT_TRUE(test, mapping_unevictable(t->file->f_mapping));
+
+	args.flags = GUEST_MEMFD_FLAG_SWAPPABLE;
+	KUNIT_EXPECT_EQ(test, -EINVAL, kvm_gmem_create(kvm, &args));
+
+	args.flags = 0;
+	fd = kvm_gmem_create(kvm, &args);
+	KUNIT_ASSERT_GE(test, fd, 0);
+	file = fget(fd);
+	close_fd(fd);
+	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));
+	__fput_sync(file);
+}
+
+/*
+ * The adversary: at random, guests access and accept memory, the host moves and
+ * frees it, locks are taken, and references are held.  The guest must always
+ * read what it wrote last, and KVM must not make a mistake that the module, or
+ * the processor, would not forgive.
+ */
+static unsigned int tdx_test_steps = 3000;
+module_param(tdx_test_steps, uint, 0644);
+MODULE_PARM_DESC(tdx_test_steps, "steps of tdx_move's adversary");
+static unsigned int tdx_test_seed;
+module_param(tdx_test_seed, uint, 0644);
+MODULE_PARM_DESC(tdx_test_seed, "its seed, 0 for another each time");
+
+#define PLAYGROUND	32
+
+struct adversary {
+	struct td_test *t;
+	struct rnd_state rnd;
+	u64 value[PLAYGROUND];
+	bool accepted[PLAYGROUND];
+	unsigned int moved, stayed, faults;
+};
+
+static u32 below(struct adversary *a, u32 end)
+{
+	return prandom_u32_state(&a->rnd) % end;
+}
+
+/* As after an EPT violation: what was punched is allocated and mapped anew. */
+static void adversary_fault(struct adversary *a, int page)
+{
+	struct td_test *t = a->t;
+
+	a->faults++;
+	if (t->m.sept[page].hpa)
+		return;
+	KUNIT_ASSERT_EQ(t->test, 0,
+			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE,
+						 page * PAGE_SIZE, PAGE_SIZE));
+	/* KVM would retry while a vCPU is in the module. */
+	tdx_model_kick(&t->m);
+	td_map(t, page);
+}
+
+static void adversary_access(struct adversary *a, int vcpu, int page)
+{
+	struct td_test *t = a->t;
+	u64 value = 0;
+	int r;
+
+	tdx_model_enter(&t->m, vcpu);
+	r = tdx_model_read(&t->m, vcpu, page, &value);
+	if (r == -ENXIO) {
+		if (tdx_model_accept(&t->m, vcpu, page))
+			return;
+		a->accepted[page] = true;
+		a->value[page] = 0;
+	} else if (r) {
+		tdx_model_exit(&t->m, vcpu);
+		adversary_fault(a, page);
+		return;
+	} else {
+		KUNIT_EXPECT_TRUE(t->test, a->accepted[page]);
+		KUNIT_EXPECT_EQ(t->test, a->value[page], value);
+	}
+	value = prandom_u32_state(&a->rnd);
+	if (!tdx_model_write(&t->m, vcpu, page, value))
+		a->value[page] = value;
+}
+
+static void adversary_move(struct adversary *a, int page)
+{
+	int nr = 1 + below(a, min(8, PLAYGROUND - page));
+	struct tdx_model_page bad = { .no_tdmr = true };
+	struct td_test *t = a->t;
+	int i, stayed;
+
+	for (i = page; i < page + nr; i++)
+		if (!td_folio(t, i))
+			return;
+	stayed = td_move(t, page, nr, below(a, 16) ? NULL : &bad);
+	td_mend_destinations(t);
+	a->stayed += stayed;
+	a->moved += nr - stayed;
+}
+
+static void adversary_punch(struct adversary *a, int page)
+{
+	struct td_test *t = a->t;
+
+	if (t->held && t->held == td_folio(t, page))
+		return;
+	KUNIT_ASSERT_EQ(t->test, 0,
+			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
+						 FALLOC_FL_PUNCH_HOLE,
+						 page * PAGE_SIZE, PAGE_SIZE));
+	a->accepted[page] = false;
+}
+
+static void adversary_hold(struct adversary *a, int page)
+{
+	struct td_test *t = a->t;
+
+	if (t->held) {
+		folio_put(t->held);
+		t->held = NULL;
+	} else {
+		t->held = td_folio(t, page);
+		if (t->held)
+			folio_get(t->held);
+	}
+}
+
+static void adversary_step(struct adversary *a)
+{
+	struct td_test *t = a->t;
+	int page = below(a, PLAYGROUND);
+	int vcpu = below(a, TDX_MODEL_VCPUS);
+
+	switch (below(a, 16)) {
+	case 0 ... 6:
+		adversary_access(a, vcpu, page);
+		break;
+	case 7 ... 10:
+		adversary_move(a, page);
+		break;
+	case 11:
+		adversary_punch(a, page);
+		break;
+	case 12:
+		adversary_hold(a, page);
+		break;
+	case 13:
+		tdx_model_exit(&t->m, vcpu);
+		break;
+	case 14:
+		if (!tdx_model_enter(&t->m, vcpu))
+			t->m.vcpu[vcpu].holds = BIT(TDX_MODEL_LOCK_TREE);
+		break;
+	case 15:
+		/* Not longer than one retry takes: else zapping is a bug. */
+		t->m.busy[below(a, TDX_MODEL_NR_LOCKS)] = 1;
+		adversary_move(a, page);
+		memset(t->m.busy, 0, sizeof(t->m.busy));
+		break;
+	}
+}
+
+static void adversary_loses(struct kunit *test)
+{
+	struct adversary *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+	u32 seed = tdx_test_seed ?: get_random_u32();
+	struct td_test *t = test->priv;
+	struct tdx_model_page *page;
+	unsigned long pfn;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	a->t = t;
+	prandom_seed_state(&a->rnd, seed);
+	for (i = 0; i < tdx_test_steps && !t->m.violation; i++)
+		adversary_step(a);
+	kunit_info(test, "seed %u, %d steps: %u moved, %u stayed, %u faults, %u tracks",
+		   seed, i, a->moved, a->stayed, a->faults,
+		   t->m.calls[TDH_MEM_TRACK]);
+	KUNIT_EXPECT_STREQ(test, "", t->m.violation ?: "");
+	KUNIT_EXPECT_FALSE(test, t->td->kvm.vm_bugged);
+	if (tdx_test_steps >= 1000) {
+		KUNIT_EXPECT_LT(test, 0, a->moved);
+		KUNIT_EXPECT_LT(test, 0, a->stayed);
+	}
+	xa_for_each(&t->m.pages, pfn, page)
+		if (page->type == TDX_MODEL_NDA)
+			KUNIT_EXPECT_FALSE(test, page->cached);
+}
+
+static struct kunit_case tdx_move_cases[] = {
+	KUNIT_CASE(one_page_moves),
+	KUNIT_CASE(two_pages_move),
+	KUNIT_CASE(batch_takes_one_track),
+	KUNIT_CASE(vcpu_inside_is_kicked_out),
+	KUNIT_CASE(pending_page_moves),
+	KUNIT_CASE(td_that_is_being_built_needs_no_blocking),
+	KUNIT_CASE(page_that_is_not_mapped_moves),
+	KUNIT_CASE(fault_in_flight_keeps_it),
+	KUNIT_CASE(freeze_that_fails_after_the_firmware),
+	KUNIT_CASE(given_up_before_it_is_relocated),
+	KUNIT_CASE_PARAM(status_is_coped_with, status_gen_params),
+	KUNIT_CASE(page_that_cannot_be_flushed_is_not_freed),
+	KUNIT_CASE(large_leaf_stays),
+	KUNIT_CASE(blocked_page_is_zapped),
+	KUNIT_CASE(memory_moves_only_with_the_flag),
+	KUNIT_CASE(adversary_loses),
+	{}
+};
+
+static struct kunit_suite tdx_move_suite = {
+	.name = "tdx_move",
+	.init = td_init_movable,
+	.exit = td_exit,
+	.test_cases = tdx_move_cases,
+};
+
+/*
+ * The model itself: rule by rule what is published, see the top of tdx_model.c.
+ * There is no KVM in these.
+ */
+#define TDR_PA		0x100000ULL
+#define SRC_PA		0x200000ULL
+#define DST_PA		0x300000ULL
+
+struct model_call {
+	u64 fn;
+	struct tdx_module_args args;
+};
+
+static struct tdx_model *model_create(struct kunit *test)
+{
+	struct tdx_model *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	tdx_model_init(m, TDR_PA, HKID);
+	return m;
+}
+
+static u64 model_call(struct tdx_model *m, u64 fn, u64 rcx, u64 r8)
+{
+	struct tdx_module_args args = { .rcx = rcx, .rdx = TDR_PA, .r8 = r8 };
+
+	return tdx_model_seamcall(m, fn, &args);
+}
+
+static u64 model_track(struct tdx_model *m)
+{
+	return model_call(m, TDH_MEM_TRACK, TDR_PA, 0);
+}
+
+/* Page 0 is at SRC_PA, and holds VALUE. */
+static void model_fill(struct kunit *test, struct tdx_model *m)
+{
+	KUNIT_ASSERT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_AUG, 0, SRC_PA));
+	KUNIT_ASSERT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_ASSERT_EQ(test, 0, tdx_model_accept(m, 0, 0));
+	KUNIT_ASSERT_EQ(test, 0, tdx_model_write(m, 0, 0, VALUE));
+	tdx_model_exit(m, 0);
+}
+
+static u64 model_read(struct tdx_model *m)
+{
+	u64 value = 0;
+
+	tdx_model_enter(m, 0);
+	tdx_model_read(m, 0, 0, &value);
+	tdx_model_exit(m, 0);
+	return value;
+}
+
+static void fault_not_ready(struct tdx_model *m, struct model_call *c)
+{
+	m->not_ready = true;
+}
+
+static void fault_shutdown(struct tdx_model *m, struct model_call *c)
+{
+	m->shutdown = true;
+}
+
+static void fault_version(struct tdx_model *m, struct model_call *c)
+{
+	c->fn |= 1ULL << TDX_VERSION_SHIFT;
+}
+
+static void fault_tdr_unaligned(struct tdx_model *m, struct model_call *c)
+{
+	c->args.rdx |= 8;
+}
+
+static void fault_tdr_no_tdmr(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, TDR_PA)->no_tdmr = true;
+}
+
+static void fault_tdr_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_TDR] = 1;
+}
+
+static void fault_tdr_is_none(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, TDR_PA)->type = TDX_MODEL_REG;
+}
+
+static void fault_fatal(struct tdx_model *m, struct model_call *c)
+{
+	m->fatal = true;
+}
+
+static void fault_no_keys(struct tdx_model *m, struct model_call *c)
+{
+	m->no_keys = true;
+}
+
+static void fault_no_tdcs(struct tdx_model *m, struct model_call *c)
+{
+	m->no_tdcs = true;
+}
+
+static void fault_op_state_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_OP_STATE] = 1;
+}
+
+static void fault_op_state(struct tdx_model *m, struct model_call *c)
+{
+	m->op_state = TDX_MODEL_UNINITIALIZED;
+}
+
+static void fault_level(struct tdx_model *m, struct model_call *c)
+{
+	c->args.rcx |= 1;
+}
+
+static void fault_gpa_shared(struct tdx_model *m, struct model_call *c)
+{
+	c->args.rcx |= BIT_ULL(47);
+}
+
+static void fault_tree_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_TREE] = 1;
+}
+
+static void fault_walk(struct tdx_model *m, struct model_call *c)
+{
+	c->args.rcx |= TDX_MODEL_PAGES * PAGE_SIZE;
+}
+
+static void fault_entry_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_ENTRY] = 1;
+}
+
+static void fault_entry_state(struct tdx_model *m, struct model_call *c)
+{
+	m->sept[0].state = TDX_MODEL_REMOVED;
+}
+
+static void fault_same_page(struct tdx_model *m, struct model_call *c)
+{
+	c->args.r8 = SRC_PA;
+}
+
+static void fault_source_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_SOURCE] = 1;
+}
+
+static void fault_not_blocked(struct tdx_model *m, struct model_call *c)
+{
+	if (m->sept[0].state == TDX_MODEL_BLOCKED)
+		m->sept[0].state = TDX_MODEL_MAPPED;
+}
+
+static void fault_not_tracked(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, SRC_PA)->bepoch = m->epoch;
+}
+
+static void fault_target_unaligned(struct tdx_model *m, struct model_call *c)
+{
+	c->args.r8 |= c->args.r8 == SRC_PA ? 0 : 8;
+}
+
+static void fault_target_no_tdmr(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, DST_PA)->no_tdmr = true;
+}
+
+static void fault_target_busy(struct tdx_model *m, struct model_call *c)
+{
+	m->busy[TDX_MODEL_LOCK_TARGET] = 1;
+}
+
+static void fault_target_in_use(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, DST_PA)->type = TDX_MODEL_RSVD;
+}
+
+static void fault_target_large(struct tdx_model *m, struct model_call *c)
+{
+	tdx_model_page(m, DST_PA)->large = true;
+}
+
+/* What PAGE.RELOCATE checks, in this order.  Some tell of the entry. */
+static const struct {
+	u64 status;
+	void (*set)(struct tdx_model *m, struct model_call *c);
+	bool tells;
+} relocate_checks[] = {
+	{ TDX_SYS_NOT_READY, fault_not_ready },
+	{ TDX_SYS_SHUTDOWN, fault_shutdown },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX, fault_version },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_RDX, fault_tdr_unaligned },
+	{ TDX_OPERAND_ADDR_RANGE_ERROR | TDX_OPERAND_ID_RDX, fault_tdr_no_tdmr },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX, fault_tdr_busy },
+	{ TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_RDX, fault_tdr_is_none },
+	{ TDX_TD_FATAL, fault_fatal },
+	{ TDX_TD_KEYS_NOT_CONFIGURED, fault_no_keys },
+	{ TDX_TDCS_NOT_ALLOCATED, fault_no_tdcs },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_OP_STATE, fault_op_state_busy },
+	{ TDX_OP_STATE_INCORRECT, fault_op_state },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX, fault_level },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX, fault_gpa_shared },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT, fault_tree_busy },
+	{ TDX_EPT_WALK_FAILED | TDX_OPERAND_ID_RCX, fault_walk },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX, fault_entry_busy, true },
+	{ TDX_EPT_ENTRY_STATE_INCORRECT | TDX_OPERAND_ID_RCX, fault_entry_state,
+	  true },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8, fault_same_page },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX, fault_source_busy },
+	{ TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX, fault_not_blocked,
+	  true },
+	{ TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX, fault_not_tracked,
+	  true },
+	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8, fault_target_unaligned },
+	{ TDX_OPERAND_ADDR_RANGE_ERROR | TDX_OPERAND_ID_R8,
+	  fault_target_no_tdmr },
+	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_R8, fault_target_busy },
+	{ TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_R8, fault_target_in_use },
+	{ TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_R8, fault_target_large },
+};
+
+/* With the first few put right the next one is told. */
+static void relocate_checks_in_order(struct kunit *test)
+{
+	int first, i;
+
+	for (first = 0; first <= ARRAY_SIZE(relocate_checks); first++) {
+		struct model_call c = {
+			.fn = TDH_MEM_PAGE_RELOCATE,
+			.args = { .rdx = TDR_PA, .r8 = DST_PA },
+		};
+		struct tdx_model *m = model_create(test);
+		struct tdx_model_entry before;
+		u64 status;
+
+		model_fill(test, m);
+		KUNIT_ASSERT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+		KUNIT_ASSERT_EQ(test, 0, model_track(m));
+		for (i = first; i < ARRAY_SIZE(relocate_checks); i++)
+			relocate_checks[i].set(m, &c);
+		before = m->sept[0];
+		status = tdx_model_seamcall(m, c.fn, &c.args);
+		if (first == ARRAY_SIZE(relocate_checks)) {
+			KUNIT_EXPECT_EQ(test, 0, status);
+			KUNIT_EXPECT_EQ(test, SRC_PA, c.args.rcx);
+			KUNIT_EXPECT_EQ(test, VALUE, model_read(m));
+		} else {
+			KUNIT_EXPECT_EQ_MSG(test, relocate_checks[first].status,
+					    status, "check %d", first);
+			KUNIT_EXPECT_EQ(test, before.hpa, m->sept[0].hpa);
+			KUNIT_EXPECT_EQ(test, before.state, m->sept[0].state);
+			if (relocate_checks[first].tells)
+				KUNIT_EXPECT_NE(test, 0, c.args.rdx);
+		}
+		tdx_model_destroy(m);
+	}
+}
+
+/* Which state of an entry each leaf admits. */
+static void leaves_admit_states(struct kunit *test)
+{
+	static const struct {
+		u64 fn;
+		unsigned long states, op_states;
+	} leaves[] = {
+		{ TDH_MEM_PAGE_AUG, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED),
+		  BIT(1) | BIT(2) | BIT(3) | BIT(9) },
+		{ TDH_MEM_RANGE_BLOCK, BIT(TDX_MODEL_MAPPED) |
+		  BIT(TDX_MODEL_PENDING), BIT(1) | BIT(2) | BIT(3) | BIT(4) |
+		  BIT(5) | BIT(8) | BIT(9) },
+		{ TDH_MEM_RANGE_UNBLOCK, BIT(TDX_MODEL_BLOCKED) |
+		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(2) | BIT(3) |
+		  BIT(4) | BIT(5) | BIT(8) | BIT(9) },
+		{ TDH_MEM_PAGE_RELOCATE, BIT(TDX_MODEL_BLOCKED) |
+		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(2) | BIT(3) | BIT(9) },
+		{ TDH_MEM_PAGE_RELOCATE, BIT(TDX_MODEL_MAPPED) |
+		  BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING) |
+		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(4) | BIT(5) |
+		  BIT(8) },
+		{ TDH_MEM_PAGE_REMOVE, BIT(TDX_MODEL_BLOCKED) |
+		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(2) | BIT(3) | BIT(9) },
+		{ TDH_MEM_PAGE_REMOVE, BIT(TDX_MODEL_MAPPED) |
+		  BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING) |
+		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(4) | BIT(5) |
+		  BIT(8) | BIT(10) },
+	};
+	int i, state, op;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+		for (op = 0; op < TDX_MODEL_NR_OP_STATES; op++) {
+			/* Of a leaf's two rows one is about this state. */
+			if (!(leaves[i].op_states & BIT(op)))
+				continue;
+			for (state = 0; state < TDX_MODEL_NR_STATES; state++) {
+				struct tdx_model *m = model_create(test);
+				u64 status;
+
+				m->sept[0].hpa = SRC_PA;
+				m->sept[0].state = state;
+				tdx_model_page(m, SRC_PA)->type = TDX_MODEL_REG;
+				tdx_model_page(m, SRC_PA)->hkid = HKID;
+				m->epoch = 3;
+				m->op_state = op;
+				status = model_call(m, leaves[i].fn, 0, DST_PA);
+				KUNIT_EXPECT_EQ_MSG(test,
+					!!(leaves[i].states & BIT(state)),
+					!status,
+					"leaf %llu, op state %d, state %d: %llx",
+					leaves[i].fn, op, state, status);
+				tdx_model_destroy(m);
+			}
+		}
+	}
+}
+
+static void leaves_admit_op_states(struct kunit *test)
+{
+	static const struct {
+		u64 fn;
+		unsigned long op_states;
+	} leaves[] = {
+		{ TDH_MEM_PAGE_RELOCATE, 0x33e }, { TDH_MEM_RANGE_BLOCK, 0x33e },
+		{ TDH_MEM_RANGE_UNBLOCK, 0x33e }, { TDH_MEM_PAGE_REMOVE, 0x73e },
+		{ TDH_MEM_TRACK, 0x3fe }, { TDH_MEM_PAGE_AUG, 0x20e },
+	};
+	int i, op;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+		for (op = 0; op < TDX_MODEL_NR_OP_STATES; op++) {
+			struct tdx_model *m = model_create(test);
+			u64 rcx = leaves[i].fn == TDH_MEM_TRACK ? TDR_PA : 0;
+
+			m->op_state = op;
+			KUNIT_EXPECT_EQ_MSG(test,
+				!(leaves[i].op_states & BIT(op)),
+				model_call(m, leaves[i].fn, rcx, DST_PA) ==
+				TDX_OP_STATE_INCORRECT,
+				"leaf %llu, op state %d", leaves[i].fn, op);
+			tdx_model_destroy(m);
+		}
+	}
+}
+
+static void blocking_twice_is_told_and_is_no_error(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+	u64 status;
+
+	model_fill(test, m);
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	status = model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0);
+	KUNIT_EXPECT_EQ(test, TDX_GPA_RANGE_ALREADY_BLOCKED | TDX_OPERAND_ID_RCX,
+			status);
+	KUNIT_EXPECT_FALSE(test, status & BIT_ULL(63));
+	tdx_model_destroy(m);
+}
+
+static void unblocking_takes_tracking(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+
+	model_fill(test, m);
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_SEPT,
+			model_call(m, TDH_MEM_RANGE_UNBLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_track(m));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_UNBLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, VALUE, model_read(m));
+	tdx_model_destroy(m);
+}
+
+/* Who was inside when a page was blocked has to come out. */
+static void tracking_waits_for_those_inside(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+	u64 value;
+
+	model_fill(test, m);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_track(m));
+	/* It still uses its TLB. */
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_MEM_PAGE_RELOCATE, 0, DST_PA));
+	/* Nor can there be another epoch. */
+	KUNIT_EXPECT_EQ(test, TDX_PREVIOUS_TLB_EPOCH_BUSY, model_track(m));
+	tdx_model_exit(m, 0);
+	/* Who enters now does not count, and finds it blocked. */
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, -EFAULT, tdx_model_read(m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, 0,
+			model_call(m, TDH_MEM_PAGE_RELOCATE, 0, DST_PA));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(m, 0, 0, &value));
+	KUNIT_EXPECT_EQ(test, VALUE, value);
+	KUNIT_EXPECT_STREQ(test, "", m->violation ?: "");
+	tdx_model_destroy(m);
+}
+
+static void pending_page_is_not_copied(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_AUG, 0, SRC_PA));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, m->sept[0].state, TDX_MODEL_PENDING_BLOCKED);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, -EFAULT, tdx_model_accept(m, 0, 0));
+	tdx_model_exit(m, 0);
+	KUNIT_EXPECT_EQ(test, 0, model_track(m));
+	KUNIT_EXPECT_EQ(test, 0,
+			model_call(m, TDH_MEM_PAGE_RELOCATE, 0, DST_PA));
+	KUNIT_EXPECT_EQ(test, m->sept[0].state, TDX_MODEL_PENDING);
+	KUNIT_EXPECT_NE(test, HKID, tdx_model_page(m, DST_PA)->hkid);
+	tdx_model_destroy(m);
+}
+
+/* A host that found an entry locked comes before the guest, until it succeeds. */
+static void host_has_priority(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_AUG, 0, SRC_PA));
+	m->busy[TDX_MODEL_LOCK_ENTRY] = 1;
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, tdx_model_accept(m, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	tdx_model_exit(m, 0);
+	KUNIT_EXPECT_EQ(test, 0, model_track(m));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_UNBLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_accept(m, 0, 0));
+	tdx_model_destroy(m);
+}
+
+/* Only of a page that is not in use, and by the key that wrote it. */
+static void wbinvd_is_for_pages_that_are_free(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+	u64 key = (u64)HKID << boot_cpu_data.x86_phys_bits;
+
+	model_fill(test, m);
+	KUNIT_EXPECT_EQ(test, TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_PHYMEM_PAGE_WBINVD, SRC_PA | key, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_RANGE_BLOCK, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_track(m));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_REMOVE, 0, 0));
+	KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_PHYMEM_PAGE_WBINVD, SRC_PA, 0));
+	KUNIT_EXPECT_TRUE(test, tdx_model_page(m, SRC_PA)->cached);
+	KUNIT_EXPECT_EQ(test, 0,
+			model_call(m, TDH_PHYMEM_PAGE_WBINVD, SRC_PA | key, 0));
+	KUNIT_EXPECT_FALSE(test, tdx_model_page(m, SRC_PA)->cached);
+	tdx_model_destroy(m);
+}
+
+static void stale_translation_is_noticed(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+	u64 value;
+
+	model_fill(test, m);
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_enter(m, 0));
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(m, 0, 0, &value));
+	/* As if the module had not insisted. */
+	m->sept[0].hpa = DST_PA;
+	KUNIT_EXPECT_EQ(test, 0, tdx_model_read(m, 0, 0, &value));
+	KUNIT_EXPECT_NOT_NULL(test, m->violation);
+	tdx_model_destroy(m);
+}
+
+static struct kunit_case tdx_model_cases[] = {
+	KUNIT_CASE(relocate_checks_in_order),
+	KUNIT_CASE(leaves_admit_states),
+	KUNIT_CASE(leaves_admit_op_states),
+	KUNIT_CASE(blocking_twice_is_told_and_is_no_error),
+	KUNIT_CASE(unblocking_takes_tracking),
+	KUNIT_CASE(tracking_waits_for_those_inside),
+	KUNIT_CASE(pending_page_is_not_copied),
+	KUNIT_CASE(host_has_priority),
+	KUNIT_CASE(wbinvd_is_for_pages_that_are_free),
+	KUNIT_CASE(stale_translation_is_noticed),
+	{}
+};
+
+static struct kunit_suite tdx_model_suite = {
+	.name = "tdx_model",
+	.test_cases = tdx_model_cases,
+};
+
+kunit_test_suites(&tdx_model_suite, &tdx_move_suite);
