@@ -6,15 +6,17 @@
  *
  *	echo 1 > /sys/kernel/debug/kunit/tdx_move/run
  *
- * What makes which case fail when it is left out of tdx.c or mmu.c:
+ * What fails when a step is left out, as tried.  A splat ends the run.
  *
- * block		batch_takes_one_track (a TRACK for each page)
- * block, both	one_page_moves (in tdx_sept_relocate_spte(), too)
- * track		one_page_moves, batch_takes_one_track
- * kick			vcpu_inside_is_kicked_out
- * unblock		any of page_stays, given_up_before_it_is_relocated
- * flush (WBINVD)	one_page_moves, freeze_that_fails_after_the_firmware
+ * block (in the batch)	one_page_moves, batch_takes_one_track, and others
+ * block (at all)	one_page_moves: nothing moves
+ * track		splat: nothing can be unblocked either
+ * kick			splat: no other epoch can begin
+ * unblock		given_up_before_it_is_relocated, status_is_coped_with
+ * flush (WBINVD)	one_page_moves, adversary_loses, and others
  * sequence bump	one_page_moves
+ * mirror SPTE		splat: the exit zaps another page than it has
+ * "already blocked"	splat in blocked_page_is_zapped
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -483,6 +485,7 @@ static void freeze_that_fails_after_the_firmware(struct kunit *test)
 			KUNIT_EXPECT_FALSE(test, page->cached);
 
 	t->m.relocated = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, t->held);
 	folio_put(t->held);
 	t->held = NULL;
 	td_expect_moves(t);
@@ -510,6 +513,7 @@ static void given_up_before_it_is_relocated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
 	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
 	td_expect_sane(t, 2);
+	KUNIT_ASSERT_NOT_NULL(test, t->held);
 	folio_put(t->held);
 	t->held = NULL;
 	kunit_activate_static_stub(test, tdx_kick_vcpus, kick_model);
