@@ -98,8 +98,9 @@ struct memfile_backing_store {
  * @relocate: Transfer the contents of @src to @dst, and let translations of
  *	@index lead there; one batch takes one @flush.  It is called before the
  *	page cache is changed, so it must be reversible: if the move fails after
- *	it, it is called again with the two swapped, without @block and @flush,
- *	and that call must not fail.  May sleep.  Returns 0; -EAGAIN if trying
+ *	it, it is called again with the two swapped, without @block and @flush.
+ *	If that fails, @dst is never used again, and what the consumer finds
+ *	there is lost to the file.  May sleep.  Returns 0; -EAGAIN if trying
  *	again soon may help; any other errno if not.  On error nothing has
  *	changed.
  *

@@ -205,11 +205,14 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 	 */
 	ret = folio_migrate_mapping(mf->mapping, dst, src, 0);
 	if (ret) {
-		/* Or else @dst still has them, and must not be used again. */
-		if (WARN_ON_ONCE(n->ops->relocate(n, index, src, dst)))
+		if (n->ops->relocate(n, index, src, dst)) {
+			/* Then @dst has them for good.  Don't try again. */
+			pr_err_ratelimited("memfile: pfn %#lx is leaked\n",
+					   folio_pfn(dst));
 			folio_get(dst);
-		else
-			n->ops->release(n, dst);
+			return -EIO;
+		}
+		n->ops->release(n, dst);
 		return ret;
 	}
 

@@ -196,6 +196,7 @@ struct test_vm {
 	/* What it is told to do: @hook runs at the beginning of @hook_op. */
 	unsigned long caps;
 	int relocate_error;
+	bool stays_relocated;	/* going back fails */
 	bool release_fails;
 	enum test_op hook_op;
 	void (*hook)(struct test_vm *vm);
@@ -213,6 +214,7 @@ struct test_vm {
 	unsigned int blocks;
 	unsigned int relocates;
 	struct folio *released;
+	struct folio *relocated_to;
 	unsigned int invalidates;
 	pgoff_t invalidate_start;
 	pgoff_t invalidate_end;
@@ -371,7 +373,10 @@ static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
 
 	if (vm->relocate_error)
 		return vm->relocate_error;
+	if (vm->stays_relocated && vm->relocates > 1)
+		return -EAGAIN;
 	vm->blocked[index] = false;
+	vm->relocated_to = dst;
 
 	from = kmap_local_folio(src, 0);
 	to = kmap_local_folio(dst, 0);
@@ -1527,6 +1532,26 @@ static void relocate_is_undone_if_the_freeze_fails(struct kunit *test)
 	vm_expect_moves(vm);
 }
 
+/* Nobody gets the destination, and nobody tries again. */
+static void relocate_that_cannot_be_undone_leaks(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->hook = hook_get_folio;
+	vm->hook_op = OP_RELOCATE;
+	vm->hook_folio = pfn_folio(src);
+	vm->stays_relocated = true;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 2);
+	KUNIT_EXPECT_NULL(test, vm->released);
+	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 0), src);
+	KUNIT_ASSERT_NOT_NULL(test, vm->relocated_to);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(vm->relocated_to), 1);
+	folio_put(vm->relocated_to);
+	hook_put_folio(vm);
+}
+
 static void relocate_is_not_begun_with_a_fault_in_flight(struct kunit *test)
 {
 	struct test_vm *vm = vm_setup(test, &sealed_ops);
@@ -1668,6 +1693,7 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(relocate_that_breaks_is_not_retried),
 	KUNIT_CASE(relocate_that_is_busy_is_retried),
 	KUNIT_CASE(relocate_is_undone_if_the_freeze_fails),
+	KUNIT_CASE(relocate_that_cannot_be_undone_leaks),
 	KUNIT_CASE(relocate_is_not_begun_with_a_fault_in_flight),
 	KUNIT_CASE(file_stays_once_the_relocator_is_gone),
 	KUNIT_CASE(two_relocators_move_nothing),

@@ -20,6 +20,7 @@
 #define GPA_RESERVED	(GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))
 #define GPA_SHARED	BIT_ULL(47)
 #define BEPOCH_INVALID	BIT_ULL(63)
+#define RWX		GENMASK_ULL(2, 0)
 
 #define SUCCESS		0ULL
 
@@ -83,7 +84,7 @@ static void violate(struct tdx_model *m, const char *what)
 		m->violation = what;
 }
 
-static bool take(struct tdx_model *m, enum tdx_model_lock lock)
+static bool take(struct tdx_model *m, enum tdx_model_lock lock, bool exclusive)
 {
 	int i;
 
@@ -91,6 +92,9 @@ static bool take(struct tdx_model *m, enum tdx_model_lock lock)
 		m->busy[lock]--;
 		return false;
 	}
+	/* TDCALLs that are in the middle of the tree share it. */
+	if (lock == TDX_MODEL_LOCK_TREE && !exclusive)
+		return true;
 	for (i = 0; i < TDX_MODEL_VCPUS; i++)
 		if (m->vcpu[i].holds & BIT(lock))
 			return false;
@@ -108,7 +112,7 @@ static u64 check_pa(struct tdx_model *m, u64 pa, u64 operand,
 	page = tdx_model_page(m, pa);
 	if (page->no_tdmr)
 		return TDX_OPERAND_ADDR_RANGE_ERROR | operand;
-	if (!take(m, lock))
+	if (!take(m, lock, true))
 		return TDX_OPERAND_BUSY | operand;
 	if (page->type != type || page->large)
 		return TDX_PAGE_METADATA_INCORRECT | operand;
@@ -130,44 +134,45 @@ static u64 check_td(struct tdx_model *m, u64 tdr, u64 tdr_operand,
 		return TDX_TD_KEYS_NOT_CONFIGURED;
 	if (m->no_tdcs)
 		return TDX_TDCS_NOT_ALLOCATED;
-	if (!take(m, TDX_MODEL_LOCK_OP_STATE))
+	if (!take(m, TDX_MODEL_LOCK_OP_STATE, true))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_OP_STATE;
 	if (!(op_states & BIT(m->op_state)))
 		return TDX_OP_STATE_INCORRECT;
 	return SUCCESS;
 }
 
-static void tell_entry(struct tdx_module_args *args, struct tdx_model_entry *e)
+static void tell_entry(struct tdx_module_args *out, struct tdx_model_entry *e)
 {
-	args->rcx = e->hpa;
-	args->rdx = (u64)state_codes[e->state] << 8;
+	out->rcx = e->hpa | (e->state == TDX_MODEL_MAPPED ? RWX : 0);
+	out->rdx = (u64)state_codes[e->state] << 8;
 }
 
-/* Find the entry that RCX is about, and lock it. */
-static u64 find_entry(struct tdx_model *m, struct tdx_module_args *args,
+/* Find the entry that RCX is about, and lock it and the tree. */
+static u64 find_entry(struct tdx_model *m, const struct tdx_module_args *in,
+		      struct tdx_module_args *out, bool exclusive,
 		      unsigned long states, struct tdx_model_entry **entry)
 {
-	u64 rcx = args->rcx;
+	u64 rcx = in->rcx;
 	struct tdx_model_entry *e;
 
-	args->rcx = 0;
-	args->rdx = 0;
 	if ((rcx & (GPA_RESERVED | LEVEL | GPA_SHARED)) ||
 	    (rcx & GENMASK_ULL(51, 0)) >= BIT_ULL(47))
 		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX;
-	if (!take(m, TDX_MODEL_LOCK_TREE))
+	if (!take(m, TDX_MODEL_LOCK_TREE, exclusive))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT;
-	if (PHYS_PFN(rcx) >= TDX_MODEL_PAGES)
+	if (PHYS_PFN(rcx) >= TDX_MODEL_PAGES) {
+		/* The entry above is free. */
+		out->rdx = 1;
 		return TDX_EPT_WALK_FAILED | TDX_OPERAND_ID_RCX;
+	}
 	e = &m->sept[PHYS_PFN(rcx)];
-	if (!take(m, TDX_MODEL_LOCK_ENTRY)) {
+	if (!take(m, TDX_MODEL_LOCK_ENTRY, true)) {
 		e->host_priority = true;
-		tell_entry(args, e);
+		tell_entry(out, e);
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
 	}
-	e->host_priority = false;
 	if (!(states & BIT(e->state))) {
-		tell_entry(args, e);
+		tell_entry(out, e);
 		return TDX_EPT_ENTRY_STATE_INCORRECT | TDX_OPERAND_ID_RCX;
 	}
 	*entry = e;
@@ -185,14 +190,15 @@ static bool is_tracked(struct tdx_model *m, struct tdx_model_entry *e)
 	       (bepoch + 1 == m->epoch && !m->refcount[bepoch & 1]);
 }
 
-static u64 page_aug(struct tdx_model *m, struct tdx_module_args *args)
+static u64 page_aug(struct tdx_model *m, const struct tdx_module_args *in,
+		    struct tdx_module_args *out)
 {
 	struct tdx_model_entry *e;
 	struct tdx_model_page *page;
-	u64 pa = args->r8, err;
+	u64 pa = in->r8, err;
 
-	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_AUG) ?:
-	      find_entry(m, args, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED), &e) ?:
+	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_AUG) ?:
+	      find_entry(m, in, out, false, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED), &e) ?:
 	      check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
 		       TDX_MODEL_NDA);
 	if (err)
@@ -205,17 +211,18 @@ static u64 page_aug(struct tdx_model *m, struct tdx_module_args *args)
 	return SUCCESS;
 }
 
-static u64 range_block(struct tdx_model *m, struct tdx_module_args *args)
+static u64 range_block(struct tdx_model *m, const struct tdx_module_args *in,
+		       struct tdx_module_args *out)
 {
 	struct tdx_model_entry *e;
 	u64 err;
 
-	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
-	      find_entry(m, args, PRESENT, &e);
+	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, in, out, true, PRESENT, &e);
 	if (err)
 		return err;
 	if (BIT(e->state) & ANY_BLOCKED) {
-		tell_entry(args, e);
+		tell_entry(out, e);
 		return TDX_GPA_RANGE_ALREADY_BLOCKED | TDX_OPERAND_ID_RCX;
 	}
 	e->state = e->state == TDX_MODEL_MAPPED ? TDX_MODEL_BLOCKED :
@@ -232,13 +239,14 @@ static void unblock(struct tdx_model_entry *e)
 		e->state = TDX_MODEL_PENDING;
 }
 
-static u64 range_unblock(struct tdx_model *m, struct tdx_module_args *args)
+static u64 range_unblock(struct tdx_model *m, const struct tdx_module_args *in,
+			 struct tdx_module_args *out)
 {
 	struct tdx_model_entry *e;
 	u64 err;
 
-	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
-	      find_entry(m, args, ANY_BLOCKED, &e);
+	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, in, out, true, ANY_BLOCKED, &e);
 	if (err)
 		return err;
 	if (OPS_TRACKED & BIT(m->op_state) && !is_tracked(m, e))
@@ -247,13 +255,14 @@ static u64 range_unblock(struct tdx_model *m, struct tdx_module_args *args)
 	return SUCCESS;
 }
 
-static u64 mem_track(struct tdx_model *m, struct tdx_module_args *args)
+static u64 mem_track(struct tdx_model *m, const struct tdx_module_args *in,
+		     struct tdx_module_args *out)
 {
-	u64 err = check_td(m, args->rcx, TDX_OPERAND_ID_RCX, OPS_TRACK);
+	u64 err = check_td(m, in->rcx, TDX_OPERAND_ID_RCX, OPS_TRACK);
 
 	if (err)
 		return err;
-	if (!take(m, TDX_MODEL_LOCK_EPOCH))
+	if (!take(m, TDX_MODEL_LOCK_EPOCH, true))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_TD_EPOCH;
 	if (m->refcount[1 - (m->epoch & 1)])
 		return TDX_PREVIOUS_TLB_EPOCH_BUSY;
@@ -261,7 +270,7 @@ static u64 mem_track(struct tdx_model *m, struct tdx_module_args *args)
 	return SUCCESS;
 }
 
-static u64 check_tracking(struct tdx_model *m, struct tdx_module_args *args,
+static u64 check_tracking(struct tdx_model *m, struct tdx_module_args *out,
 			  struct tdx_model_entry *e)
 {
 	u64 err;
@@ -274,25 +283,26 @@ static u64 check_tracking(struct tdx_model *m, struct tdx_module_args *args,
 		err = TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX;
 	else
 		return SUCCESS;
-	tell_entry(args, e);
+	tell_entry(out, e);
 	return err;
 }
 
-static u64 page_relocate(struct tdx_model *m, struct tdx_module_args *args)
+static u64 page_relocate(struct tdx_model *m, const struct tdx_module_args *in,
+			 struct tdx_module_args *out)
 {
 	struct tdx_model_page *source, *target;
-	u64 gpa = args->rcx, pa = args->r8, err;
+	u64 gpa = in->rcx, pa = in->r8, err;
 	struct tdx_model_entry *e;
 
-	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
-	      find_entry(m, args, PRESENT, &e);
+	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
+	      find_entry(m, in, out, false, PRESENT, &e);
 	if (err)
 		return err;
 	if (pa == e->hpa)
 		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8;
-	if (!take(m, TDX_MODEL_LOCK_SOURCE))
+	if (!take(m, TDX_MODEL_LOCK_SOURCE, true))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
-	err = check_tracking(m, args, e);
+	err = check_tracking(m, out, e);
 	if (err)
 		return err;
 	err = check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
@@ -315,8 +325,7 @@ static u64 page_relocate(struct tdx_model *m, struct tdx_module_args *args)
 	target->type = TDX_MODEL_REG;
 	target->owner = m->tdr;
 	target->bepoch = 0;
-	args->rcx = e->hpa;
-	args->rdx = 0;
+	out->rcx = e->hpa;
 	e->hpa = pa;
 	unblock(e);
 	if (m->relocated)
@@ -324,28 +333,30 @@ static u64 page_relocate(struct tdx_model *m, struct tdx_module_args *args)
 	return SUCCESS;
 }
 
-static u64 page_remove(struct tdx_model *m, struct tdx_module_args *args)
+static u64 page_remove(struct tdx_model *m, const struct tdx_module_args *in,
+		       struct tdx_module_args *out)
 {
 	struct tdx_model_entry *e;
 	u64 err;
 
-	err = check_td(m, args->rdx, TDX_OPERAND_ID_RDX, OPS_REMOVE) ?:
-	      find_entry(m, args, PRESENT, &e);
+	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_REMOVE) ?:
+	      find_entry(m, in, out, false, PRESENT, &e);
 	if (err)
 		return err;
-	err = check_tracking(m, args, e);
+	err = check_tracking(m, out, e);
 	if (err)
 		return err;
 	tdx_model_page(m, e->hpa)->type = TDX_MODEL_NDA;
-	args->rcx = e->hpa;
+	out->rcx = e->hpa;
 	*e = (struct tdx_model_entry){ .state = TDX_MODEL_REMOVED };
 	return SUCCESS;
 }
 
-static u64 page_wbinvd(struct tdx_model *m, struct tdx_module_args *args)
+static u64 page_wbinvd(struct tdx_model *m, const struct tdx_module_args *in,
+		       struct tdx_module_args *out)
 {
-	u64 pa = args->rcx & (BIT_ULL(boot_cpu_data.x86_phys_bits) - 1);
-	u64 hkid = args->rcx >> boot_cpu_data.x86_phys_bits;
+	u64 pa = in->rcx & (BIT_ULL(boot_cpu_data.x86_phys_bits) - 1);
+	u64 hkid = in->rcx >> boot_cpu_data.x86_phys_bits;
 	u64 err = check_pa(m, pa, TDX_OPERAND_ID_RCX, TDX_MODEL_LOCK_SOURCE,
 			   TDX_MODEL_NDA);
 
@@ -360,7 +371,8 @@ static u64 page_wbinvd(struct tdx_model *m, struct tdx_module_args *args)
 
 u64 tdx_model_seamcall(struct tdx_model *m, u64 fn, struct tdx_module_args *args)
 {
-	u64 version = (fn >> TDX_VERSION_SHIFT) & 0xff;
+	u64 version = (fn >> TDX_VERSION_SHIFT) & 0xff, err;
+	struct tdx_module_args in = *args;
 
 	fn &= GENMASK_ULL(15, 0);
 	if (fn < TDX_MODEL_LEAVES)
@@ -372,24 +384,34 @@ u64 tdx_model_seamcall(struct tdx_model *m, u64 fn, struct tdx_module_args *args
 	if (version)
 		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX;
 
+	args->rcx = 0;
+	args->rdx = 0;
 	switch (fn) {
 	case TDH_MEM_PAGE_AUG:
-		return page_aug(m, args);
+		err = page_aug(m, &in, args);
+		break;
 	case TDH_MEM_RANGE_BLOCK:
-		return range_block(m, args);
+		err = range_block(m, &in, args);
+		break;
 	case TDH_MEM_RANGE_UNBLOCK:
-		return range_unblock(m, args);
-	case TDH_MEM_TRACK:
-		return mem_track(m, args);
+		err = range_unblock(m, &in, args);
+		break;
 	case TDH_MEM_PAGE_RELOCATE:
-		return page_relocate(m, args);
+		err = page_relocate(m, &in, args);
+		break;
 	case TDH_MEM_PAGE_REMOVE:
-		return page_remove(m, args);
+		err = page_remove(m, &in, args);
+		break;
+	case TDH_MEM_TRACK:
+		return mem_track(m, &in, args);
 	case TDH_PHYMEM_PAGE_WBINVD:
-		return page_wbinvd(m, args);
+		return page_wbinvd(m, &in, args);
 	default:
 		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX;
 	}
+	if (!err)
+		m->sept[PHYS_PFN(in.rcx)].host_priority = false;
+	return err;
 }
 
 /* An IPI makes all vCPUs exit, from within a TDCALL, too. */

@@ -92,7 +92,7 @@ struct tdx_model {
 	/* By PFN; what has not been heard of is ordinary memory in a TDMR. */
 	struct xarray pages;
 	unsigned int calls[TDX_MODEL_LEAVES];
-	/* Called when a page has been relocated, or WBINVD is about to begin. */
+	/* Called when a page has been relocated. */
 	void (*relocated)(struct tdx_model *m, u64 gpa);
 	bool wbinvd_fails;
 	/* Something that hardware would not have survived. */
