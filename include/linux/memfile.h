@@ -88,8 +88,9 @@ struct memfile_backing_store {
  *
  * @block: Instead of @unmap where [@start, @end) is about to be relocated, since
  *	for some firmware to unmap is to lose the contents.  Nobody may use the
- *	range after the next @flush, until @unblock or @relocate.  It may do
- *	nothing if @relocate can do without, or will fail.  Must not sleep.
+ *	range after the next @flush, until @unblock or @relocate.  It may be
+ *	what @unmap is where contents stay, as with SNP, or do nothing if
+ *	@relocate can do without, or will fail.  Must not sleep.
  *
  * @unblock: The move of [@start, @end) was given up after @block, and @relocate
  *	has failed, was undone, or was not called: it may be used again.  Must
@@ -105,8 +106,9 @@ struct memfile_backing_store {
  *	changed.
  *
  * @release: The contents of @folio have gone elsewhere, for good, and it is about
- *	to be freed: make it ordinary memory.  If that fails, take a reference
- *	that is never dropped.  May sleep.
+ *	to be freed: make it ordinary memory, in place of the mapping's
+ *	free_folio.  If that fails, take a reference that is never dropped.
+ *	May sleep.
  *
  * A hypervisor that guards memory itself, such as pKVM on arm64, fits in like
  * this: @block and @unblock have nothing to do, @relocate is one hypercall that

@@ -221,6 +221,20 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 	return 0;
 }
 
+static int memfile_copy(struct address_space *mapping, struct folio *dst,
+			struct folio *src, enum migrate_mode mode)
+{
+	int ret = migrate_folio(mapping, dst, src, mode);
+
+	/*
+	 * Truncation would have told the owner that the source has left the
+	 * file; migration does not.
+	 */
+	if (!ret && mapping->a_ops->free_folio)
+		mapping->a_ops->free_folio(src);
+	return ret;
+}
+
 /**
  * memfile_migrate_folio - &address_space_operations.migrate_folio
  * @mapping: a memfile's
@@ -251,19 +265,12 @@ int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 	else if (mapping_unmovable(mapping))
 		ret = -EOPNOTSUPP;
 	else
-		ret = migrate_folio(mapping, dst, src, mode);
+		ret = memfile_copy(mapping, dst, src, mode);
 	memfile_folio_lock_forget();
 
 	trace_memfile_move(mf, index, src, dst, ret);
 	if (ret)
 		return ret;
-
-	/*
-	 * Truncation would have told the owner that the source has left the
-	 * file; migration does not.
-	 */
-	if (mapping->a_ops->free_folio)
-		mapping->a_ops->free_folio(src);
 
 	atomic_long_add(folio_nr_pages(dst), &mf->migrated);
 	return 0;
