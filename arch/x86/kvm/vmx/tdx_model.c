@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A model of the TDX module, as far as mapping, moving and removing 4K pages of
- * a TD goes: for KUnit, since a processor with TDX is not at hand.
+ * A model of the TDX module, as far as adding, mapping, moving and removing 4K
+ * pages of a TD goes: for KUnit, since a processor with TDX is not at hand.
  *
  * What it does, in which order, and with which status is that of TDX 1.5 as
  * published (github.com/intel/tdx-module, branch tdx_1.5, 72d8cffb), not what
@@ -10,39 +10,65 @@
  * a lock that is taken.
  */
 #include <linux/align.h>
+#include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "../../virt/vmx/tdx/tdx.h"
+#include "tdx_arch.h"
 #include "tdx_model.h"
 
-#define LEVEL		GENMASK_ULL(2, 0)
-#define GPA_RESERVED	(GENMASK_ULL(11, 3) | GENMASK_ULL(63, 52))
-#define GPA_SHARED	BIT_ULL(47)
+#define GPA_MASK	GENMASK_ULL(46, 0)	/* of private memory */
 #define BEPOCH_INVALID	BIT_ULL(63)
-#define RWX		GENMASK_ULL(2, 0)
 
 #define SUCCESS		0ULL
 
-/* What RDX tells of an entry's state. */
-static const u8 state_codes[TDX_MODEL_NR_STATES] = {
-	[TDX_MODEL_FREE]		= 0,
-	[TDX_MODEL_REMOVED]		= 5,
-	[TDX_MODEL_MAPPED]		= 4,
-	[TDX_MODEL_BLOCKED]		= 1,
-	[TDX_MODEL_PENDING]		= 2,
-	[TDX_MODEL_PENDING_BLOCKED]	= 3,
+#define RX		(BIT(0) | BIT(2))
+#define RWX		GENMASK(2, 0)
+
+/* What RDX, and the low bits of RCX, tell of an entry's state. */
+static const struct {
+	u8 code;
+	u8 rwx;
+} told[TDX_MODEL_NR_STATES] = {
+	[TDX_MODEL_FREE]			= { 0 },
+	[TDX_MODEL_REMOVED]			= { 5 },
+	[TDX_MODEL_NL_MAPPED]			= { 132, RWX },
+	[TDX_MODEL_NL_BLOCKED]			= { 129 },
+	[TDX_MODEL_MAPPED]			= { 4, RWX },
+	[TDX_MODEL_BLOCKED]			= { 1 },
+	[TDX_MODEL_BLOCKEDW]			= { 8, RX },
+	[TDX_MODEL_EXPORTED_BLOCKEDW]		= { 9, RX },
+	[TDX_MODEL_EXPORTED_DIRTY]		= { 11, RWX },
+	[TDX_MODEL_EXPORTED_DIRTY_BLOCKEDW]	= { 12, RX },
+	[TDX_MODEL_PENDING]			= { 2 },
+	[TDX_MODEL_PENDING_BLOCKED]		= { 3 },
+	[TDX_MODEL_PENDING_BLOCKEDW]		= { 16 },
+	[TDX_MODEL_PENDING_EXPORTED_BLOCKEDW]	= { 17 },
+	[TDX_MODEL_PENDING_EXPORTED_DIRTY]	= { 19 },
+	[TDX_MODEL_PENDING_EXPORTED_DIRTY_BLOCKEDW] = { 20 },
 };
 
-#define ANY_BLOCKED	(BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING_BLOCKED))
-#define UNBLOCKED	(BIT(TDX_MODEL_MAPPED) | BIT(TDX_MODEL_PENDING))
-#define PRESENT		(ANY_BLOCKED | UNBLOCKED)
+#define FREE		(BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED))
+#define NON_LEAF	(BIT(TDX_MODEL_NL_MAPPED) | BIT(TDX_MODEL_NL_BLOCKED))
+#define LEAF		GENMASK(TDX_MODEL_NR_STATES - 1, TDX_MODEL_MAPPED)
+#define ANY_PENDING	GENMASK(TDX_MODEL_NR_STATES - 1, TDX_MODEL_PENDING)
+#define ANY_BLOCKED	(BIT(TDX_MODEL_NL_BLOCKED) | BIT(TDX_MODEL_BLOCKED) | \
+			 BIT(TDX_MODEL_PENDING_BLOCKED))
+#define BLOCKABLE	(BIT(TDX_MODEL_NL_MAPPED) | BIT(TDX_MODEL_MAPPED) | \
+			 BIT(TDX_MODEL_BLOCKEDW) | BIT(TDX_MODEL_PENDING) | \
+			 BIT(TDX_MODEL_PENDING_BLOCKEDW))
+#define REMOVABLE	((BLOCKABLE | ANY_BLOCKED) & LEAF)
+#define UNTRACKED	(BIT(TDX_MODEL_EXPORTED_BLOCKEDW) | \
+			 BIT(TDX_MODEL_PENDING_EXPORTED_BLOCKEDW))
+#define TRACKED		((LEAF | NON_LEAF) & ~UNTRACKED)
 
 /* TD op states: 3 and 4 export, 5 after it, 6 to 10 import. */
 #define OPS_MOVE	(BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(8) | BIT(9))
 #define OPS_REMOVE	(OPS_MOVE | BIT(10))
 #define OPS_TRACK	GENMASK(9, 1)
 #define OPS_AUG		(BIT(1) | BIT(2) | BIT(3) | BIT(9))
+#define OPS_IMPORT	GENMASK(9, 6)
 /* vCPUs run. */
 #define OPS_TRACKED	(BIT(2) | BIT(3) | BIT(9))
 
@@ -92,9 +118,11 @@ static bool take(struct tdx_model *m, enum tdx_model_lock lock, bool exclusive)
 		m->busy[lock]--;
 		return false;
 	}
-	/* TDCALLs that are in the middle of the tree share it. */
-	if (lock == TDX_MODEL_LOCK_TREE && !exclusive)
+	/* As TDCALLs do that are in the middle of the tree. */
+	if (!exclusive)
 		return true;
+	if (m->shared & BIT(lock))
+		return false;
 	for (i = 0; i < TDX_MODEL_VCPUS; i++)
 		if (m->vcpu[i].holds & BIT(lock))
 			return false;
@@ -103,7 +131,8 @@ static bool take(struct tdx_model *m, enum tdx_model_lock lock, bool exclusive)
 
 /* A physical address in a register: of memory that TDX may use? */
 static u64 check_pa(struct tdx_model *m, u64 pa, u64 operand,
-		    enum tdx_model_lock lock, enum tdx_model_page_type type)
+		    enum tdx_model_lock lock, bool exclusive,
+		    enum tdx_model_page_type type)
 {
 	struct tdx_model_page *page;
 
@@ -112,18 +141,22 @@ static u64 check_pa(struct tdx_model *m, u64 pa, u64 operand,
 	page = tdx_model_page(m, pa);
 	if (page->no_tdmr)
 		return TDX_OPERAND_ADDR_RANGE_ERROR | operand;
-	if (!take(m, lock, true))
+	if (!take(m, lock, exclusive))
 		return TDX_OPERAND_BUSY | operand;
 	if (page->type != type || page->large)
 		return TDX_PAGE_METADATA_INCORRECT | operand;
 	return SUCCESS;
 }
 
-/* What every leaf that has a TDR in @tdr begins with. */
-static u64 check_td(struct tdx_model *m, u64 tdr, u64 tdr_operand,
-		    unsigned long op_states)
+static u64 check_target(struct tdx_model *m, u64 pa)
 {
-	u64 err = check_pa(m, tdr, tdr_operand, TDX_MODEL_LOCK_TDR,
+	return check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET, true,
+			TDX_MODEL_NDA);
+}
+
+static u64 check_tdr(struct tdx_model *m, u64 tdr, u64 operand, bool exclusive)
+{
+	u64 err = check_pa(m, tdr, operand, TDX_MODEL_LOCK_TDR, exclusive,
 			   TDX_MODEL_TDR);
 
 	if (err)
@@ -134,17 +167,66 @@ static u64 check_td(struct tdx_model *m, u64 tdr, u64 tdr_operand,
 		return TDX_TD_KEYS_NOT_CONFIGURED;
 	if (m->no_tdcs)
 		return TDX_TDCS_NOT_ALLOCATED;
-	if (!take(m, TDX_MODEL_LOCK_OP_STATE, true))
+	return SUCCESS;
+}
+
+/* What a leaf that has a TDR in a register begins with. */
+static u64 check_td(struct tdx_model *m, u64 tdr, u64 operand,
+		    unsigned long op_states)
+{
+	u64 err = check_tdr(m, tdr, operand, false);
+
+	if (err)
+		return err;
+	if (!take(m, TDX_MODEL_LOCK_OP_STATE, false))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_OP_STATE;
 	if (!(op_states & BIT(m->op_state)))
 		return TDX_OP_STATE_INCORRECT;
 	return SUCCESS;
 }
 
+/* Who builds a TD has its TDR alone, and takes no other lock of it. */
+static u64 check_new_td(struct tdx_model *m, u64 tdr, u64 operand)
+{
+	u64 err = check_tdr(m, tdr, operand, true);
+
+	if (!err && m->op_state != TDX_MODEL_INITIALIZED)
+		err = TDX_OP_STATE_INCORRECT;
+	return err;
+}
+
+static u64 check_gpa(u64 rcx, u64 align)
+{
+	if (!IS_ALIGNED(rcx, align) || rcx & ~GPA_MASK)
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX;
+	return SUCCESS;
+}
+
 static void tell_entry(struct tdx_module_args *out, struct tdx_model_entry *e)
 {
-	out->rcx = e->hpa | (e->state == TDX_MODEL_MAPPED ? RWX : 0);
-	out->rdx = (u64)state_codes[e->state] << 8;
+	out->rcx = e->hpa | told[e->state].rwx;
+	out->rdx = (u64)told[e->state].code << 8;
+}
+
+static u64 walk(struct tdx_model *m, u64 gpa, struct tdx_module_args *out,
+		struct tdx_model_entry **e)
+{
+	if (PHYS_PFN(gpa) >= TDX_MODEL_PAGES) {
+		/* The entry above is free. */
+		out->rdx = 1;
+		return TDX_EPT_WALK_FAILED | TDX_OPERAND_ID_RCX;
+	}
+	*e = &m->sept[PHYS_PFN(gpa)];
+	return SUCCESS;
+}
+
+static u64 check_state(struct tdx_model_entry *e, unsigned long states,
+		       struct tdx_module_args *out)
+{
+	if (states & BIT(e->state))
+		return SUCCESS;
+	tell_entry(out, e);
+	return TDX_EPT_ENTRY_STATE_INCORRECT | TDX_OPERAND_ID_RCX;
 }
 
 /* Find the entry that RCX is about, and lock it and the tree. */
@@ -152,31 +234,24 @@ static u64 find_entry(struct tdx_model *m, const struct tdx_module_args *in,
 		      struct tdx_module_args *out, bool exclusive,
 		      unsigned long states, struct tdx_model_entry **entry)
 {
-	u64 rcx = in->rcx;
 	struct tdx_model_entry *e;
+	u64 err;
 
-	if ((rcx & (GPA_RESERVED | LEVEL | GPA_SHARED)) ||
-	    (rcx & GENMASK_ULL(51, 0)) >= BIT_ULL(47))
-		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX;
+	err = check_gpa(in->rcx, PAGE_SIZE);
+	if (err)
+		return err;
 	if (!take(m, TDX_MODEL_LOCK_TREE, exclusive))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT;
-	if (PHYS_PFN(rcx) >= TDX_MODEL_PAGES) {
-		/* The entry above is free. */
-		out->rdx = 1;
-		return TDX_EPT_WALK_FAILED | TDX_OPERAND_ID_RCX;
-	}
-	e = &m->sept[PHYS_PFN(rcx)];
+	err = walk(m, in->rcx, out, &e);
+	if (err)
+		return err;
 	if (!take(m, TDX_MODEL_LOCK_ENTRY, true)) {
 		e->host_priority = true;
 		tell_entry(out, e);
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
 	}
-	if (!(states & BIT(e->state))) {
-		tell_entry(out, e);
-		return TDX_EPT_ENTRY_STATE_INCORRECT | TDX_OPERAND_ID_RCX;
-	}
 	*entry = e;
-	return SUCCESS;
+	return check_state(e, states, out);
 }
 
 /* No vCPU that was inside when @e was blocked still is. */
@@ -190,25 +265,119 @@ static bool is_tracked(struct tdx_model *m, struct tdx_model_entry *e)
 	       (bepoch + 1 == m->epoch && !m->refcount[bepoch & 1]);
 }
 
+/* @page becomes the TD's. */
+static void own_page(struct tdx_model *m, struct tdx_model_page *page)
+{
+	if (page->cached && page->hkid != m->hkid)
+		violate(m, "lines of another key are written over the target");
+	page->type = TDX_MODEL_REG;
+	page->owner = m->tdr;
+	page->bepoch = 0;
+}
+
+static void write_page(struct tdx_model *m, struct tdx_model_page *page,
+		       u64 value)
+{
+	page->content = value;
+	page->hkid = m->hkid;
+	page->cached = true;
+}
+
+static void measure(struct tdx_model *m, u64 value)
+{
+	m->mrtd = hash_64(m->mrtd + value, 32);
+}
+
+static u64 page_add(struct tdx_model *m, const struct tdx_module_args *in,
+		    struct tdx_module_args *out)
+{
+	struct tdx_model_page *page, *source;
+	struct tdx_model_entry *e;
+	u64 err;
+
+	err = check_new_td(m, in->rdx, TDX_OPERAND_ID_RDX) ?:
+	      check_gpa(in->rcx, PAGE_SIZE) ?:
+	      walk(m, in->rcx, out, &e) ?:
+	      check_state(e, BIT(TDX_MODEL_FREE), out);
+	if (err)
+		return err;
+	if (!PAGE_ALIGNED(in->r9) || in->r9 >> boot_cpu_data.x86_phys_bits)
+		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_R9;
+	err = check_target(m, in->r8);
+	if (err)
+		return err;
+
+	source = tdx_model_page(m, in->r9);
+	if (source->hkid)
+		violate(m, "the source is not the host's");
+	page = tdx_model_page(m, in->r8);
+	own_page(m, page);
+	write_page(m, page, source->content);
+	*e = (struct tdx_model_entry){
+		.state = TDX_MODEL_MAPPED, .hpa = in->r8,
+	};
+	measure(m, in->rcx);
+	return SUCCESS;
+}
+
+static u64 mr_extend(struct tdx_model *m, const struct tdx_module_args *in,
+		     struct tdx_module_args *out)
+{
+	struct tdx_model_page *page;
+	struct tdx_model_entry *e;
+	u64 err;
+
+	err = check_new_td(m, in->rdx, TDX_OPERAND_ID_RDX) ?:
+	      check_gpa(in->rcx, TDX_EXTENDMR_CHUNKSIZE);
+	if (err)
+		return err;
+	if (walk(m, in->rcx, out, &e))
+		return TDX_EPT_ENTRY_NOT_PRESENT | TDX_OPERAND_ID_RCX;
+	if (e->state != TDX_MODEL_MAPPED)
+		return TDX_EPT_ENTRY_NOT_PRESENT;
+	page = tdx_model_page(m, e->hpa);
+	if (page->hkid != m->hkid)
+		violate(m, "what is measured is not the TD's");
+	measure(m, in->rcx);
+	measure(m, page->content);
+	return SUCCESS;
+}
+
+static u64 mr_finalize(struct tdx_model *m, const struct tdx_module_args *in)
+{
+	u64 err = check_new_td(m, in->rcx, TDX_OPERAND_ID_RCX);
+
+	if (!err)
+		m->op_state = TDX_MODEL_RUNNABLE;
+	return err;
+}
+
 static u64 page_aug(struct tdx_model *m, const struct tdx_module_args *in,
 		    struct tdx_module_args *out)
 {
 	struct tdx_model_entry *e;
-	struct tdx_model_page *page;
-	u64 pa = in->r8, err;
+	u64 err;
 
 	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_AUG) ?:
-	      find_entry(m, in, out, false, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED), &e) ?:
-	      check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
-		       TDX_MODEL_NDA);
+	      find_entry(m, in, out, false, FREE, &e) ?:
+	      check_target(m, in->r8);
 	if (err)
 		return err;
-	page = tdx_model_page(m, pa);
-	page->type = TDX_MODEL_REG;
-	page->owner = m->tdr;
-	page->bepoch = 0;
-	*e = (struct tdx_model_entry){ .state = TDX_MODEL_PENDING, .hpa = pa };
+	own_page(m, tdx_model_page(m, in->r8));
+	*e = (struct tdx_model_entry){
+		.state = TDX_MODEL_PENDING, .hpa = in->r8,
+	};
 	return SUCCESS;
+}
+
+static void block(struct tdx_model_entry *e)
+{
+	if (e->state == TDX_MODEL_NL_MAPPED)
+		e->state = TDX_MODEL_NL_BLOCKED;
+	else if (BIT(e->state) & ANY_PENDING)
+		e->state = TDX_MODEL_PENDING_BLOCKED;
+	else
+		e->state = TDX_MODEL_BLOCKED;
 }
 
 static u64 range_block(struct tdx_model *m, const struct tdx_module_args *in,
@@ -218,22 +387,24 @@ static u64 range_block(struct tdx_model *m, const struct tdx_module_args *in,
 	u64 err;
 
 	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
-	      find_entry(m, in, out, true, PRESENT, &e);
+	      find_entry(m, in, out, true, BLOCKABLE | ANY_BLOCKED, &e);
 	if (err)
 		return err;
 	if (BIT(e->state) & ANY_BLOCKED) {
 		tell_entry(out, e);
 		return TDX_GPA_RANGE_ALREADY_BLOCKED | TDX_OPERAND_ID_RCX;
 	}
-	e->state = e->state == TDX_MODEL_MAPPED ? TDX_MODEL_BLOCKED :
-						  TDX_MODEL_PENDING_BLOCKED;
+	block(e);
 	tdx_model_page(m, e->hpa)->bepoch = m->epoch;
 	return SUCCESS;
 }
 
+/* What is not blocked stays as it is. */
 static void unblock(struct tdx_model_entry *e)
 {
-	if (e->state == TDX_MODEL_BLOCKED)
+	if (e->state == TDX_MODEL_NL_BLOCKED)
+		e->state = TDX_MODEL_NL_MAPPED;
+	else if (e->state == TDX_MODEL_BLOCKED)
 		e->state = TDX_MODEL_MAPPED;
 	else if (e->state == TDX_MODEL_PENDING_BLOCKED)
 		e->state = TDX_MODEL_PENDING;
@@ -273,18 +444,15 @@ static u64 mem_track(struct tdx_model *m, const struct tdx_module_args *in,
 static u64 check_tracking(struct tdx_model *m, struct tdx_module_args *out,
 			  struct tdx_model_entry *e)
 {
-	u64 err;
-
-	if (!(OPS_TRACKED & BIT(m->op_state)))
+	if (!(OPS_TRACKED & BIT(m->op_state)) || !(TRACKED & BIT(e->state)))
 		return SUCCESS;
-	if (!(BIT(e->state) & ANY_BLOCKED))
-		err = TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX;
-	else if (!is_tracked(m, e))
-		err = TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX;
-	else
-		return SUCCESS;
-	tell_entry(out, e);
-	return err;
+	if (!(BIT(e->state) & ANY_BLOCKED)) {
+		tell_entry(out, e);
+		return TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX;
+	}
+	if (!is_tracked(m, e))
+		return TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX;
+	return SUCCESS;
 }
 
 static u64 page_relocate(struct tdx_model *m, const struct tdx_module_args *in,
@@ -295,36 +463,26 @@ static u64 page_relocate(struct tdx_model *m, const struct tdx_module_args *in,
 	struct tdx_model_entry *e;
 
 	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_MOVE) ?:
-	      find_entry(m, in, out, false, PRESENT, &e);
+	      find_entry(m, in, out, false, LEAF, &e);
 	if (err)
 		return err;
 	if (pa == e->hpa)
 		return TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8;
 	if (!take(m, TDX_MODEL_LOCK_SOURCE, true))
 		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
-	err = check_tracking(m, out, e);
-	if (err)
-		return err;
-	err = check_pa(m, pa, TDX_OPERAND_ID_R8, TDX_MODEL_LOCK_TARGET,
-		       TDX_MODEL_NDA);
+	err = check_tracking(m, out, e) ?: check_target(m, pa);
 	if (err)
 		return err;
 
 	source = tdx_model_page(m, e->hpa);
 	target = tdx_model_page(m, pa);
-	if (target->cached && target->hkid != m->hkid)
-		violate(m, "lines of a former key are written over the target");
-	if (e->state == TDX_MODEL_MAPPED || e->state == TDX_MODEL_BLOCKED) {
+	own_page(m, target);
+	if (!(BIT(e->state) & ANY_PENDING)) {
 		if (source->hkid != m->hkid)
 			violate(m, "the source is not the TD's");
-		target->content = source->content;
-		target->hkid = m->hkid;
-		target->cached = true;
+		write_page(m, target, source->content);
 	}
 	source->type = TDX_MODEL_NDA;
-	target->type = TDX_MODEL_REG;
-	target->owner = m->tdr;
-	target->bepoch = 0;
 	out->rcx = e->hpa;
 	e->hpa = pa;
 	unblock(e);
@@ -336,19 +494,24 @@ static u64 page_relocate(struct tdx_model *m, const struct tdx_module_args *in,
 static u64 page_remove(struct tdx_model *m, const struct tdx_module_args *in,
 		       struct tdx_module_args *out)
 {
+	bool import = OPS_IMPORT & BIT(m->op_state);
 	struct tdx_model_entry *e;
 	u64 err;
 
 	err = check_td(m, in->rdx, TDX_OPERAND_ID_RDX, OPS_REMOVE) ?:
-	      find_entry(m, in, out, false, PRESENT, &e);
+	      find_entry(m, in, out, false, REMOVABLE, &e);
 	if (err)
 		return err;
+	if (!take(m, TDX_MODEL_LOCK_SOURCE, true))
+		return TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX;
 	err = check_tracking(m, out, e);
 	if (err)
 		return err;
 	tdx_model_page(m, e->hpa)->type = TDX_MODEL_NDA;
 	out->rcx = e->hpa;
-	*e = (struct tdx_model_entry){ .state = TDX_MODEL_REMOVED };
+	*e = (struct tdx_model_entry){
+		.state = import ? TDX_MODEL_REMOVED : TDX_MODEL_FREE,
+	};
 	return SUCCESS;
 }
 
@@ -358,7 +521,7 @@ static u64 page_wbinvd(struct tdx_model *m, const struct tdx_module_args *in,
 	u64 pa = in->rcx & (BIT_ULL(boot_cpu_data.x86_phys_bits) - 1);
 	u64 hkid = in->rcx >> boot_cpu_data.x86_phys_bits;
 	u64 err = check_pa(m, pa, TDX_OPERAND_ID_RCX, TDX_MODEL_LOCK_SOURCE,
-			   TDX_MODEL_NDA);
+			   true, TDX_MODEL_NDA);
 
 	if (err)
 		return err;
@@ -387,6 +550,13 @@ u64 tdx_model_seamcall(struct tdx_model *m, u64 fn, struct tdx_module_args *args
 	args->rcx = 0;
 	args->rdx = 0;
 	switch (fn) {
+	case TDH_MEM_PAGE_ADD:
+		err = page_add(m, &in, args);
+		break;
+	case TDH_MR_EXTEND:
+		return mr_extend(m, &in, args);
+	case TDH_MR_FINALIZE:
+		return mr_finalize(m, &in);
 	case TDH_MEM_PAGE_AUG:
 		err = page_aug(m, &in, args);
 		break;
@@ -423,6 +593,43 @@ void tdx_model_kick(struct tdx_model *m)
 		tdx_model_exit(m, i);
 }
 
+/* By a kernel that takes it for ordinary memory: to caches, with key 0. */
+void tdx_model_host_write(struct tdx_model *m, u64 pa, u64 value)
+{
+	struct tdx_model_page *page = tdx_model_page(m, pa);
+
+	if (page->type == TDX_MODEL_REG || page->hkid)
+		violate(m, "the host writes to what was not given back");
+	page->content = value;
+	page->hkid = 0;
+	page->cached = true;
+}
+
+void tdx_model_clflush(struct tdx_model *m, u64 pa)
+{
+	struct tdx_model_page *page = tdx_model_page(m, pa);
+
+	/* It is of addresses without a key. */
+	if (!page->hkid)
+		page->cached = false;
+}
+
+/* MOVDIR64B, with key 0. */
+void tdx_model_reset(struct tdx_model *m, u64 pa)
+{
+	struct tdx_model_page *page = tdx_model_page(m, pa);
+
+	if (page->type == TDX_MODEL_REG) {
+		violate(m, "the host writes to the TD's memory");
+	} else if (page->cached && page->hkid) {
+		violate(m, "lines of the TD's key are written over a reset");
+	} else {
+		page->content = 0;
+		page->hkid = 0;
+		page->cached = false;
+	}
+}
+
 int tdx_model_enter(struct tdx_model *m, int vcpu)
 {
 	struct tdx_model_vcpu *v = &m->vcpu[vcpu];
@@ -451,17 +658,13 @@ void tdx_model_exit(struct tdx_model *m, int vcpu)
 int tdx_model_accept(struct tdx_model *m, int vcpu, int page)
 {
 	struct tdx_model_entry *e = &m->sept[page];
-	struct tdx_model_page *p;
 
 	if (!m->vcpu[vcpu].inside || e->host_priority ||
 	    e->state == TDX_MODEL_MAPPED)
 		return -EBUSY;
 	if (e->state != TDX_MODEL_PENDING)
 		return -EFAULT;
-	p = tdx_model_page(m, e->hpa);
-	p->content = 0;
-	p->hkid = m->hkid;
-	p->cached = true;
+	write_page(m, tdx_model_page(m, e->hpa), 0);
 	e->state = TDX_MODEL_MAPPED;
 	return 0;
 }
@@ -510,8 +713,6 @@ int tdx_model_write(struct tdx_model *m, int vcpu, int page, u64 value)
 
 	if (r)
 		return r;
-	p->content = value;
-	p->hkid = m->hkid;
-	p->cached = true;
+	write_page(m, p, value);
 	return 0;
 }

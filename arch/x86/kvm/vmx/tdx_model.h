@@ -11,6 +11,10 @@
 #define TDX_MODEL_VCPUS		2
 #define TDX_MODEL_LEAVES	64
 
+/* What KVM has no use for. */
+#define TDX_EPT_ENTRY_NOT_PRESENT	0xC0000B0300000000ULL
+#define TDX_OPERAND_ID_R9		0x09
+
 /* PAMT.PT */
 enum tdx_model_page_type {
 	TDX_MODEL_NDA = 0,
@@ -19,14 +23,28 @@ enum tdx_model_page_type {
 	TDX_MODEL_TDR = 4,
 };
 
-/* Secure EPT entries; those of a TD that is being exported are left out. */
+/*
+ * Secure EPT entries, in the module's order.  KVM's TDs get into six of them:
+ * nothing is exported, and the one level of the model has leaves, which NL are
+ * not.
+ */
 enum tdx_model_state {
 	TDX_MODEL_FREE,
 	TDX_MODEL_REMOVED,
+	TDX_MODEL_NL_MAPPED,
+	TDX_MODEL_NL_BLOCKED,
 	TDX_MODEL_MAPPED,
 	TDX_MODEL_BLOCKED,
+	TDX_MODEL_BLOCKEDW,
+	TDX_MODEL_EXPORTED_BLOCKEDW,
+	TDX_MODEL_EXPORTED_DIRTY,
+	TDX_MODEL_EXPORTED_DIRTY_BLOCKEDW,
 	TDX_MODEL_PENDING,
 	TDX_MODEL_PENDING_BLOCKED,
+	TDX_MODEL_PENDING_BLOCKEDW,
+	TDX_MODEL_PENDING_EXPORTED_BLOCKEDW,
+	TDX_MODEL_PENDING_EXPORTED_DIRTY,
+	TDX_MODEL_PENDING_EXPORTED_DIRTY_BLOCKEDW,
 	TDX_MODEL_NR_STATES
 };
 
@@ -57,7 +75,10 @@ struct tdx_model_page {
 	u64 bepoch;
 	bool no_tdmr;
 	bool large;		/* PAMT has it as part of a 2M page */
-	/* What it holds, by whose key it was written, and if only caches have it. */
+	/*
+	 * What it holds, by whose key it was written (the host's is 0), and if
+	 * only caches have it.
+	 */
 	u64 content;
 	u16 hkid;
 	bool cached;
@@ -85,10 +106,12 @@ struct tdx_model {
 	unsigned int op_state;
 	u64 epoch;
 	unsigned int refcount[2];
+	u32 mrtd;		/* of what was measured */
 	struct tdx_model_entry sept[TDX_MODEL_PAGES];
 	struct tdx_model_vcpu vcpu[TDX_MODEL_VCPUS];
-	/* Others, not vCPUs, hold it the next so many times. */
+	/* Others, not vCPUs, hold it alone, the next so many times. */
 	unsigned int busy[TDX_MODEL_NR_LOCKS];
+	unsigned long shared;	/* locks that others share */
 	/* By PFN; what has not been heard of is ordinary memory in a TDMR. */
 	struct xarray pages;
 	unsigned int calls[TDX_MODEL_LEAVES];
@@ -107,10 +130,14 @@ struct tdx_model_page *tdx_model_page(struct tdx_model *m, u64 pa);
 u64 tdx_model_seamcall(struct tdx_model *m, u64 fn,
 		       struct tdx_module_args *args);
 void tdx_model_kick(struct tdx_model *m);
+void tdx_model_host_write(struct tdx_model *m, u64 pa, u64 value);
+void tdx_model_clflush(struct tdx_model *m, u64 pa);
+void tdx_model_reset(struct tdx_model *m, u64 pa);
 
 /*
- * The guest.  These return 0; -EFAULT for an EPT violation; -ENXIO for #VE, as
- * the page is pending; -EBUSY where TDCALL returns a status that says so.
+ * The guest, which takes what is being exported for blocked.  These return
+ * 0; -EFAULT for an EPT violation; -ENXIO for #VE, as the page is pending;
+ * -EBUSY where TDCALL returns a status that says so.
  */
 int tdx_model_enter(struct tdx_model *m, int vcpu);
 void tdx_model_exit(struct tdx_model *m, int vcpu);

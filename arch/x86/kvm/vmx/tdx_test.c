@@ -14,27 +14,22 @@
  * kick			splat: no other epoch can begin
  * unblock		given_up_before_it_is_relocated, status_is_coped_with
  * flush (WBINVD)	one_page_moves, adversary_loses, and others
+ * flush (clflush)	one_page_moves, adversary_loses, and others
+ * reset		one_page_moves, adversary_loses, and others
  * sequence bump	one_page_moves
  * mirror SPTE		splat: the exit zaps another page than it has
  * "already blocked"	splat in blocked_page_is_zapped
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
-#include <linux/falloc.h>
-#include <linux/fdtable.h>
-#include <linux/file.h>
 #include <linux/kvm_host.h>
-#include <linux/migrate.h>
-#include <linux/pagemap.h>
+#include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
-#include <linux/swap.h>
 
-#include "../../../../mm/internal.h"
-#include "../../../../virt/kvm/guest_memfd.h"
 #include "../../virt/vmx/tdx/seamcall_internal.h"
 #include "../../virt/vmx/tdx/tdx.h"
-#include "mmu/mmu_internal.h"
+#include "mmu/gmem_test_vm.h"
 #include "mmu/spte.h"
 #include "tdx.h"
 #include "tdx_model.h"
@@ -42,17 +37,11 @@
 #define NR		TDX_MODEL_PAGES
 #define HKID		5
 #define VALUE		0x5ec3e7ULL
-#define LEVELS		4
 
 struct td_test {
-	struct kunit *test;
+	struct gmem_test_vm vm;
 	struct tdx_model m;
 	struct kvm_tdx *td;
-	struct kvm_memory_slot *slot;
-	/* The mirror: one page a level. */
-	struct kvm_mmu_page sp[LEVELS];
-	struct file *file;
-	struct folio *held;
 	unsigned int kicks;
 };
 
@@ -67,81 +56,64 @@ static u64 seamcall_to_model(sc_func_t func, u64 fn,
 	return tdx_model_seamcall(&current_td()->m, fn, args);
 }
 
+static void clflush_to_model(kvm_pfn_t pfn)
+{
+	tdx_model_clflush(&current_td()->m, PFN_PHYS(pfn));
+}
+
+static void reset_to_model(unsigned long base, unsigned long size)
+{
+	unsigned long pa;
+
+	for (pa = base; pa < base + size; pa += PAGE_SIZE)
+		tdx_model_reset(&current_td()->m, pa);
+}
+
 static void kick_model(struct kvm *kvm)
 {
 	current_td()->kicks++;
 	tdx_model_kick(&current_td()->m);
 }
 
-/* A TD that is made by hand: on this processor KVM has none. */
-
-static u64 *td_spte(struct td_test *t, int page)
+static void host_write(struct td_test *t, struct folio *folio, u64 value)
 {
-	return &t->sp[0].spt[page];
+	tdx_model_host_write(&t->m, PFN_PHYS(folio_pfn(folio)), value);
 }
 
-static struct folio *td_folio(struct td_test *t, int page)
-{
-	return xa_load(&t->file->f_mapping->i_pages, page);
-}
-
-static void td_create_mirror(struct td_test *t)
-{
-	int i;
-
-	for (i = 0; i < LEVELS; i++) {
-		struct kvm_mmu_page *sp = &t->sp[i];
-
-		sp->spt = (u64 *)get_zeroed_page(GFP_KERNEL | __GFP_NOFAIL);
-		sp->role.level = i + 1;
-		sp->role.is_mirror = true;
-		sp->role.direct = true;
-		sp->tdp_mmu_page = true;
-		set_page_private(virt_to_page(sp->spt), (unsigned long)sp);
-		if (i)
-			sp->spt[0] = __pa(t->sp[i - 1].spt) |
-				     SPTE_MMU_PRESENT_MASK;
-	}
-	refcount_set(&t->sp[LEVELS - 1].tdp_mmu_root_count, 1);
-	list_add(&t->sp[LEVELS - 1].link, &t->td->kvm.arch.tdp_mmu_roots);
-}
-
-static void td_create_file(struct td_test *t, u64 flags)
-{
-	struct kvm_create_guest_memfd args = {
-		.size = NR * PAGE_SIZE, .flags = flags,
-	};
-	int fd = kvm_gmem_create(&t->td->kvm, &args);
-
-	KUNIT_ASSERT_GE(t->test, fd, 0);
-	t->file = fget(fd);
-	t->slot->npages = NR;
-	t->slot->flags = KVM_MEM_GUEST_MEMFD;
-	KUNIT_ASSERT_EQ(t->test, 0,
-			kvm_gmem_prepare_memory_region(&t->td->kvm, t->slot,
-						       fd, 0));
-	KUNIT_ASSERT_EQ(t->test, 0,
-			kvm_gmem_commit_memory_region(&t->td->kvm, t->slot));
-	fput(t->slot->gmem.file);
-	close_fd(fd);
-}
-
-static void td_allocate(struct td_test *t, int nr)
-{
-	KUNIT_ASSERT_EQ(t->test, 0,
-			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE,
-						 0, nr * PAGE_SIZE));
-}
-
-/* As a fault would do it. */
+/* As a fault would do it, which clears it first. */
 static void td_map(struct td_test *t, int page)
 {
-	u64 pfn = folio_pfn(td_folio(t, page)), a, b;
+	u64 pfn = folio_pfn(gmem_test_folio(&t->vm, page)), a, b;
 
-	KUNIT_ASSERT_EQ(t->test, 0,
+	host_write(t, gmem_test_folio(&t->vm, page), 0);
+	KUNIT_ASSERT_EQ(t->vm.test, 0,
 			tdh_mem_page_aug(&t->td->td, page * PAGE_SIZE,
 					 PG_LEVEL_4K, pfn, &a, &b));
-	*td_spte(t, page) = PFN_PHYS(pfn) | SPTE_MMU_PRESENT_MASK;
+	*gmem_test_spte(&t->vm, page) = PFN_PHYS(pfn) | SPTE_MMU_PRESENT_MASK;
+}
+
+/* As KVM_TDX_INIT_MEM_REGION does it. */
+static void td_add(struct td_test *t, int page)
+{
+	struct folio *image = folio_alloc(GFP_KERNEL | __GFP_NOFAIL, 0);
+	u64 pfn = folio_pfn(gmem_test_folio(&t->vm, page)), a, b, err;
+
+	host_write(t, gmem_test_folio(&t->vm, page), 0);
+	host_write(t, image, VALUE + page);
+	err = tdh_mem_page_add(&t->td->td, page * PAGE_SIZE, pfn,
+			       folio_page(image, 0), &a, &b);
+	folio_put(image);
+	KUNIT_ASSERT_EQ(t->vm.test, 0, err);
+	*gmem_test_spte(&t->vm, page) = PFN_PHYS(pfn) | SPTE_MMU_PRESENT_MASK;
+}
+
+static void td_measure(struct td_test *t, int page)
+{
+	u64 gpa = page * PAGE_SIZE, i, a, b;
+
+	for (i = 0; i < PAGE_SIZE; i += TDX_EXTENDMR_CHUNKSIZE)
+		KUNIT_ASSERT_EQ(t->vm.test, 0,
+				tdh_mr_extend(&t->td->td, gpa + i, &a, &b));
 }
 
 /* The first @nr pages are the TD's, which has written something to them. */
@@ -149,13 +121,13 @@ static void td_fill(struct td_test *t, int nr)
 {
 	int i;
 
-	td_allocate(t, nr);
+	gmem_test_allocate(&t->vm, 0, nr);
 	for (i = 0; i < nr; i++)
 		td_map(t, i);
-	KUNIT_ASSERT_EQ(t->test, 0, tdx_model_enter(&t->m, 0));
+	KUNIT_ASSERT_EQ(t->vm.test, 0, tdx_model_enter(&t->m, 0));
 	for (i = 0; i < nr; i++) {
-		KUNIT_ASSERT_EQ(t->test, 0, tdx_model_accept(&t->m, 0, i));
-		KUNIT_ASSERT_EQ(t->test, 0,
+		KUNIT_ASSERT_EQ(t->vm.test, 0, tdx_model_accept(&t->m, 0, i));
+		KUNIT_ASSERT_EQ(t->vm.test, 0,
 				tdx_model_write(&t->m, 0, i, VALUE + i));
 	}
 	tdx_model_exit(&t->m, 0);
@@ -171,8 +143,8 @@ static void td_expect_value(struct td_test *t, int page, u64 value)
 	tdx_model_enter(&t->m, 1);
 	r = tdx_model_read(&t->m, 1, page, &got);
 	tdx_model_exit(&t->m, 1);
-	KUNIT_EXPECT_EQ(t->test, 0, r);
-	KUNIT_EXPECT_EQ(t->test, value, got);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, r);
+	KUNIT_EXPECT_EQ(t->vm.test, value, got);
 }
 
 /* All that has to be so, whatever has happened. */
@@ -180,16 +152,16 @@ static void td_expect_sane(struct td_test *t, int nr)
 {
 	int i;
 
-	KUNIT_EXPECT_STREQ(t->test, "", t->m.violation ?: "");
-	KUNIT_EXPECT_FALSE(t->test, t->td->kvm.vm_bugged);
+	KUNIT_EXPECT_STREQ(t->vm.test, "", t->m.violation ?: "");
+	KUNIT_EXPECT_FALSE(t->vm.test, t->td->kvm.vm_bugged);
 	for (i = 0; i < nr; i++) {
-		u64 pa = PFN_PHYS(folio_pfn(td_folio(t, i)));
+		u64 pa = PFN_PHYS(folio_pfn(gmem_test_folio(&t->vm, i)));
 
-		KUNIT_EXPECT_EQ(t->test, t->m.sept[i].hpa, pa);
-		KUNIT_EXPECT_EQ(t->test, PFN_PHYS(spte_to_pfn(*td_spte(t, i))),
+		KUNIT_EXPECT_EQ(t->vm.test, t->m.sept[i].hpa, pa);
+		KUNIT_EXPECT_EQ(t->vm.test, PFN_PHYS(spte_to_pfn(*gmem_test_spte(&t->vm, i))),
 				pa);
-		KUNIT_EXPECT_EQ(t->test, t->m.sept[i].state, TDX_MODEL_MAPPED);
-		KUNIT_EXPECT_FALSE(t->test, t->m.sept[i].host_priority);
+		KUNIT_EXPECT_EQ(t->vm.test, t->m.sept[i].state, TDX_MODEL_MAPPED);
+		KUNIT_EXPECT_FALSE(t->vm.test, t->m.sept[i].host_priority);
 		td_expect_value(t, i, VALUE + i);
 	}
 }
@@ -197,8 +169,23 @@ static void td_expect_sane(struct td_test *t, int nr)
 /* Freed memory is ordinary memory, of which nothing is in any cache. */
 static void td_expect_clean(struct td_test *t, u64 pa)
 {
-	KUNIT_EXPECT_EQ(t->test, tdx_model_page(&t->m, pa)->type, TDX_MODEL_NDA);
-	KUNIT_EXPECT_FALSE(t->test, tdx_model_page(&t->m, pa)->cached);
+	struct tdx_model_page *page = tdx_model_page(&t->m, pa);
+
+	KUNIT_EXPECT_STREQ(t->vm.test, "", t->m.violation ?: "");
+	KUNIT_EXPECT_EQ(t->vm.test, page->type, TDX_MODEL_NDA);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, page->hkid);
+	KUNIT_EXPECT_FALSE(t->vm.test, page->cached);
+}
+
+/* So is all that is not the TD's, but for what the host has in caches. */
+static void td_expect_others_clean(struct td_test *t)
+{
+	struct tdx_model_page *page;
+	unsigned long pfn;
+
+	xa_for_each(&t->m.pages, pfn, page)
+		if (page->type == TDX_MODEL_NDA)
+			KUNIT_EXPECT_EQ(t->vm.test, 0, page->hkid);
 }
 
 static struct folio *new_folio(struct folio *src, unsigned long private)
@@ -211,6 +198,7 @@ static struct folio *new_folio(struct folio *src, unsigned long private)
 	if (!dst)
 		return NULL;
 	memset(folio_address(dst), 0xa5, PAGE_SIZE);
+	host_write(t, dst, 0xa5);
 	if (flaw) {
 		page = tdx_model_page(&t->m, PFN_PHYS(folio_pfn(dst)));
 		page->type = flaw->type;
@@ -234,92 +222,57 @@ static void td_mend_destinations(struct td_test *t)
 	}
 }
 
-/* Move [@start, @start + @nr) as compaction does.  Returns how many stayed. */
 static int td_move(struct td_test *t, int start, int nr,
 		   const struct tdx_model_page *flaw)
 {
-	LIST_HEAD(list);
-	int i, ret;
-
-	lru_add_drain_all();
-	for (i = start; i < start + nr; i++) {
-		struct folio *folio = td_folio(t, i);
-
-		folio_get(folio);
-		KUNIT_EXPECT_TRUE(t->test, isolate_folio_to_list(folio, &list));
-		folio_put(folio);
-	}
-	ret = migrate_pages(&list, new_folio, NULL, (unsigned long)flaw,
-			    MIGRATE_SYNC, MR_COMPACTION, NULL);
-	putback_movable_pages(&list);
-	return ret;
+	return gmem_test_move(&t->vm, start, nr, new_folio,
+			      (unsigned long)flaw);
 }
 
-static int td_init(struct kunit *test, u64 flags)
+static int td_init(struct kunit *test)
 {
 	struct td_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	struct page *tdr = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
-	struct kvm *kvm;
 
-	t->test = test;
+	KUNIT_ASSERT_NOT_NULL(test, t);
 	test->priv = t;
 	t->td = kunit_kzalloc(test, sizeof(*t->td), GFP_KERNEL);
-	t->slot = kunit_kzalloc(test, sizeof(*t->slot), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t->td);
-	KUNIT_ASSERT_NOT_NULL(test, t->slot);
-	kvm = &t->td->kvm;
-	rwlock_init(&kvm->mmu_lock);
-	mutex_init(&kvm->slots_lock);
-	xa_init(&kvm->vcpu_array);
-	INIT_LIST_HEAD(&kvm->arch.tdp_mmu_roots);
-	/* Never falls to 0: what destroys a VM wants a real one. */
-	refcount_set(&kvm->users_count, 2);
-	kvm->arch.vm_type = KVM_X86_TDX_VM;
 	t->td->hkid = HKID;
 	t->td->state = TD_STATE_RUNNABLE;
 	t->td->td.tdr_page = tdr;
 	tdx_model_init(&t->m, page_to_phys(tdr), HKID);
-	td_create_mirror(t);
 
 	kunit_activate_static_stub(test, tdx_seamcall, seamcall_to_model);
+	kunit_activate_static_stub(test, tdx_clflush_pfn, clflush_to_model);
+	kunit_activate_static_stub(test, tdx_quirk_reset_paddr, reset_to_model);
 	kunit_activate_static_stub(test, tdx_kick_vcpus, kick_model);
 	static_call_update(kvm_x86_set_external_spte, tdx_sept_set_private_spte);
 	static_call_update(kvm_x86_block_external_spte, tdx_sept_block_spte);
 	static_call_update(kvm_x86_unblock_external_spte, tdx_sept_unblock_spte);
 	static_call_update(kvm_x86_track_external_sptes, tdx_track);
 	static_call_update(kvm_x86_relocate_external_spte, tdx_sept_relocate_spte);
-	static_call_update(kvm_x86_release_external_page, tdx_release_page);
+	static_call_update(kvm_x86_gmem_release, tdx_release_page);
 
-	td_create_file(t, flags);
+	gmem_test_init(&t->vm, test, &t->td->kvm, KVM_X86_TDX_VM);
 	return 0;
-}
-
-static int td_init_movable(struct kunit *test)
-{
-	return td_init(test, GUEST_MEMFD_FLAG_MOVABLE);
 }
 
 static void td_exit(struct kunit *test)
 {
 	struct td_test *t = test->priv;
-	int i;
 
-	if (t->held)
-		folio_put(t->held);
 	/* Punched first, as PAGE.REMOVE takes the TD's key. */
 	t->m.wbinvd_fails = false;
 	memset(t->m.busy, 0, sizeof(t->m.busy));
 	t->m.fatal = false;
-	t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
-				 FALLOC_FL_PUNCH_HOLE, 0, NR * PAGE_SIZE);
-	kvm_gmem_unbind(t->slot);
-	__fput_sync(t->file);
-	for (i = 0; i < LEVELS; i++) {
-		set_page_private(virt_to_page(t->sp[i].spt), 0);
-		free_page((unsigned long)t->sp[i].spt);
-	}
+	gmem_test_exit(&t->vm);
 	__free_page(t->td->td.tdr_page);
 	tdx_model_destroy(&t->m);
+	/* The other vendor's uses it, too. */
+	if (kvm_x86_ops.gmem_release)
+		static_call_update(kvm_x86_gmem_release,
+				   kvm_x86_ops.gmem_release);
 }
 
 /* Moving */
@@ -327,23 +280,23 @@ static void td_exit(struct kunit *test)
 static void batch_moves(struct td_test *t, int nr)
 {
 	unsigned long seq = t->td->kvm.mmu_invalidate_seq;
-	u64 *pa = kunit_kcalloc(t->test, nr, sizeof(*pa), GFP_KERNEL);
+	u64 *pa = kunit_kcalloc(t->vm.test, nr, sizeof(*pa), GFP_KERNEL);
 	int i;
 
-	KUNIT_ASSERT_NOT_NULL(t->test, pa);
+	KUNIT_ASSERT_NOT_NULL(t->vm.test, pa);
 	td_fill(t, nr);
 	for (i = 0; i < nr; i++)
-		pa[i] = PFN_PHYS(folio_pfn(td_folio(t, i)));
+		pa[i] = PFN_PHYS(folio_pfn(gmem_test_folio(&t->vm, i)));
 
-	KUNIT_EXPECT_EQ(t->test, 0, td_move(t, 0, nr, NULL));
-	KUNIT_EXPECT_EQ(t->test, nr, t->m.calls[TDH_MEM_RANGE_BLOCK]);
-	KUNIT_EXPECT_EQ(t->test, 1, t->m.calls[TDH_MEM_TRACK]);
-	KUNIT_EXPECT_EQ(t->test, nr, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
-	KUNIT_EXPECT_EQ(t->test, 0, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
-	KUNIT_EXPECT_EQ(t->test, 0, t->m.calls[TDH_MEM_PAGE_REMOVE]);
-	KUNIT_EXPECT_LE(t->test, seq + nr, t->td->kvm.mmu_invalidate_seq);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, td_move(t, 0, nr, NULL));
+	KUNIT_EXPECT_EQ(t->vm.test, nr, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(t->vm.test, 1, t->m.calls[TDH_MEM_TRACK]);
+	KUNIT_EXPECT_EQ(t->vm.test, nr, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, t->m.calls[TDH_MEM_PAGE_REMOVE]);
+	KUNIT_EXPECT_LE(t->vm.test, seq + nr, t->td->kvm.mmu_invalidate_seq);
 	for (i = 0; i < nr; i++) {
-		KUNIT_EXPECT_NE(t->test, pa[i], t->m.sept[i].hpa);
+		KUNIT_EXPECT_NE(t->vm.test, pa[i], t->m.sept[i].hpa);
 		td_expect_clean(t, pa[i]);
 	}
 	td_expect_sane(t, nr);
@@ -387,7 +340,7 @@ static void pending_page_moves(struct kunit *test)
 	struct td_test *t = test->priv;
 	u64 pa;
 
-	td_allocate(t, 1);
+	gmem_test_allocate(&t->vm, 0, 1);
 	td_map(t, 0);
 	pa = t->m.sept[0].hpa;
 	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
@@ -406,13 +359,13 @@ static void page_that_is_not_mapped_moves(struct kunit *test)
 	struct td_test *t = test->priv;
 	u64 pfn;
 
-	td_allocate(t, 1);
-	pfn = folio_pfn(td_folio(t, 0));
+	gmem_test_allocate(&t->vm, 0, 1);
+	pfn = folio_pfn(gmem_test_folio(&t->vm, 0));
 	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
-	KUNIT_EXPECT_NE(test, pfn, folio_pfn(td_folio(t, 0)));
+	KUNIT_EXPECT_NE(test, pfn, folio_pfn(gmem_test_folio(&t->vm, 0)));
 	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
 	KUNIT_EXPECT_PTR_EQ(test, NULL,
-			    memchr_inv(folio_address(td_folio(t, 0)), 0,
+			    memchr_inv(folio_address(gmem_test_folio(&t->vm, 0)), 0,
 				       PAGE_SIZE));
 }
 
@@ -423,8 +376,8 @@ static void td_expect_stays(struct td_test *t,
 {
 	u64 pa = t->m.sept[0].hpa;
 
-	KUNIT_EXPECT_LT(t->test, 0, td_move(t, 0, 1, dst));
-	KUNIT_EXPECT_EQ(t->test, pa, t->m.sept[0].hpa);
+	KUNIT_EXPECT_LT(t->vm.test, 0, td_move(t, 0, 1, dst));
+	KUNIT_EXPECT_EQ(t->vm.test, pa, t->m.sept[0].hpa);
 }
 
 /* What kept it is gone. */
@@ -433,8 +386,8 @@ static void td_expect_moves(struct td_test *t)
 	u64 pa = t->m.sept[0].hpa;
 
 	td_expect_sane(t, 1);
-	KUNIT_EXPECT_EQ(t->test, 0, td_move(t, 0, 1, NULL));
-	KUNIT_EXPECT_NE(t->test, pa, t->m.sept[0].hpa);
+	KUNIT_EXPECT_EQ(t->vm.test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_NE(t->vm.test, pa, t->m.sept[0].hpa);
 	td_expect_sane(t, 1);
 }
 
@@ -443,14 +396,16 @@ static void td_that_is_being_built_stays(struct kunit *test)
 {
 	struct td_test *t = test->priv;
 
-	td_fill(t, 1);
 	t->td->state = TD_STATE_INITIALIZED;
 	t->m.op_state = TDX_MODEL_INITIALIZED;
+	gmem_test_allocate(&t->vm, 0, 1);
+	td_add(t, 0);
 	td_expect_stays(t, NULL);
 	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
 	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	td_measure(t, 0);
+	KUNIT_ASSERT_EQ(test, 0, tdh_mr_finalize(&t->td->td));
 	t->td->state = TD_STATE_RUNNABLE;
-	t->m.op_state = TDX_MODEL_RUNNABLE;
 	td_expect_moves(t);
 }
 
@@ -459,10 +414,10 @@ static void fault_in_flight_keeps_it(struct kunit *test)
 	struct td_test *t = test->priv;
 
 	td_fill(t, 1);
-	folio_get(td_folio(t, 0));
+	folio_get(gmem_test_folio(&t->vm, 0));
 	td_expect_stays(t, NULL);
 	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
-	folio_put(td_folio(t, 0));
+	folio_put(gmem_test_folio(&t->vm, 0));
 	td_expect_moves(t);
 }
 
@@ -471,17 +426,12 @@ static void hold_source(struct tdx_model *m, u64 gpa)
 {
 	struct td_test *t = container_of(m, struct td_test, m);
 
-	if (!t->held) {
-		t->held = td_folio(t, PHYS_PFN(gpa));
-		folio_get(t->held);
-	}
+	gmem_test_hold(&t->vm, PHYS_PFN(gpa));
 }
 
 static void freeze_that_fails_after_the_firmware(struct kunit *test)
 {
 	struct td_test *t = test->priv;
-	struct tdx_model_page *page;
-	unsigned long pfn;
 
 	td_fill(t, 1);
 	t->m.relocated = hold_source;
@@ -489,14 +439,11 @@ static void freeze_that_fails_after_the_firmware(struct kunit *test)
 	/* There, and back when it is blocked again, as the module demands. */
 	KUNIT_EXPECT_EQ(test, 3, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
 	/* Where it was for a while as well. */
-	xa_for_each(&t->m.pages, pfn, page)
-		if (page->type == TDX_MODEL_NDA)
-			KUNIT_EXPECT_FALSE(test, page->cached);
+	td_expect_others_clean(t);
 
 	t->m.relocated = NULL;
-	KUNIT_ASSERT_NOT_NULL(test, t->held);
-	folio_put(t->held);
-	t->held = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, t->vm.held);
+	gmem_test_let_go(&t->vm);
 	td_expect_moves(t);
 }
 
@@ -513,18 +460,18 @@ static void page_that_cannot_go_back_is_leaked(struct kunit *test)
 	struct folio *src, *dst;
 
 	td_fill(t, 1);
-	src = td_folio(t, 0);
+	src = gmem_test_folio(&t->vm, 0);
 	t->m.relocated = hold_source_and_die;
 	KUNIT_EXPECT_EQ(test, 1, td_move(t, 0, 1, NULL));
 	KUNIT_EXPECT_EQ(test, 2, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
-	KUNIT_EXPECT_PTR_EQ(test, src, td_folio(t, 0));
+	KUNIT_EXPECT_PTR_EQ(test, src, gmem_test_folio(&t->vm, 0));
 	dst = pfn_folio(PHYS_PFN(t->m.sept[0].hpa));
 	KUNIT_EXPECT_PTR_NE(test, src, dst);
 	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(dst));
 	t->m.relocated = NULL;
 	t->m.fatal = false;
-	folio_put(t->held);
-	t->held = dst;
+	gmem_test_let_go(&t->vm);
+	t->vm.held = dst;
 
 	/* Nor does another move take it for a page that is not mapped. */
 	KUNIT_EXPECT_EQ(test, 1, td_move(t, 0, 1, NULL));
@@ -538,10 +485,7 @@ static void hold_first_page(struct kvm *kvm)
 	struct td_test *t = current_td();
 
 	kick_model(kvm);
-	if (!t->held) {
-		t->held = td_folio(t, 0);
-		folio_get(t->held);
-	}
+	gmem_test_hold(&t->vm, 0);
 }
 
 static void given_up_before_it_is_relocated(struct kunit *test)
@@ -554,9 +498,8 @@ static void given_up_before_it_is_relocated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
 	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_RANGE_UNBLOCK]);
 	td_expect_sane(t, 2);
-	KUNIT_ASSERT_NOT_NULL(test, t->held);
-	folio_put(t->held);
-	t->held = NULL;
+	KUNIT_ASSERT_NOT_NULL(test, t->vm.held);
+	gmem_test_let_go(&t->vm);
 	kunit_activate_static_stub(test, tdx_kick_vcpus, kick_model);
 	td_expect_moves(t);
 }
@@ -700,10 +643,10 @@ static void page_that_cannot_be_flushed_is_not_freed(struct kunit *test)
 	struct folio *src;
 
 	td_fill(t, 1);
-	src = td_folio(t, 0);
+	src = gmem_test_folio(&t->vm, 0);
 	t->m.wbinvd_fails = true;
 	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
-	KUNIT_EXPECT_PTR_NE(test, src, td_folio(t, 0));
+	KUNIT_EXPECT_PTR_NE(test, src, gmem_test_folio(&t->vm, 0));
 	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(src));
 	KUNIT_EXPECT_TRUE(test, tdx_model_page(&t->m,
 					       PFN_PHYS(folio_pfn(src)))->cached);
@@ -718,12 +661,12 @@ static void large_leaf_stays(struct kunit *test)
 	u64 spte;
 
 	td_fill(t, 1);
-	spte = t->sp[1].spt[0];
-	t->sp[1].spt[0] = PFN_PHYS(folio_pfn(td_folio(t, 0))) |
+	spte = t->vm.sp[1].spt[0];
+	t->vm.sp[1].spt[0] = PFN_PHYS(folio_pfn(gmem_test_folio(&t->vm, 0))) |
 			  SPTE_MMU_PRESENT_MASK | PT_PAGE_SIZE_MASK;
 	td_expect_stays(t, NULL);
 	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
-	t->sp[1].spt[0] = spte;
+	t->vm.sp[1].spt[0] = spte;
 	td_expect_moves(t);
 }
 
@@ -737,43 +680,17 @@ static void blocked_page_is_zapped(struct kunit *test)
 	pa = t->m.sept[0].hpa;
 	kvm_arch_gmem_block(&t->td->kvm, 0, PHYS_PFN(pa));
 	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_BLOCKED);
-	KUNIT_EXPECT_EQ(test, 0,
-			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
-						 FALLOC_FL_PUNCH_HOLE, 0,
-						 PAGE_SIZE));
+	gmem_test_punch(&t->vm, 0, 1);
 	KUNIT_EXPECT_FALSE(test, t->td->kvm.vm_bugged);
-	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_REMOVED);
+	KUNIT_EXPECT_EQ(test, t->m.sept[0].state, TDX_MODEL_FREE);
 	td_expect_clean(t, pa);
 }
 
-/*
- * What is guarded by firmware moves if the flag says so, and is never swapped;
- * with "always" in /sys/kernel/mm/memfile/movable, too.
- */
 static void memory_moves_only_with_the_flag(struct kunit *test)
 {
 	struct td_test *t = test->priv;
-	struct kvm_create_guest_memfd args = { .size = PAGE_SIZE };
-	struct kvm *kvm = &t->td->kvm;
-	u64 flags = kvm_gmem_get_supported_flags(kvm);
-	struct file *file;
-	int fd;
 
-	KUNIT_EXPECT_TRUE(test, flags & GUEST_MEMFD_FLAG_MOVABLE);
-	KUNIT_EXPECT_FALSE(test, flags & GUEST_MEMFD_FLAG_SWAPPABLE);
-	KUNIT_EXPECT_FALSE(test, mapping_unmovable(t->file->f_mapping));
-	KUNIT_EXPECT_TRUE(test, mapping_unevictable(t->file->f_mapping));
-
-	args.flags = GUEST_MEMFD_FLAG_SWAPPABLE;
-	KUNIT_EXPECT_EQ(test, -EINVAL, kvm_gmem_create(kvm, &args));
-
-	args.flags = 0;
-	fd = kvm_gmem_create(kvm, &args);
-	KUNIT_ASSERT_GE(test, fd, 0);
-	file = fget(fd);
-	close_fd(fd);
-	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));
-	__fput_sync(file);
+	gmem_test_expect_opt_in(&t->vm);
 }
 
 /*
@@ -812,9 +729,7 @@ static void adversary_fault(struct adversary *a, int page)
 	a->faults++;
 	if (t->m.sept[page].hpa)
 		return;
-	KUNIT_ASSERT_EQ(t->test, 0,
-			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE,
-						 page * PAGE_SIZE, PAGE_SIZE));
+	gmem_test_allocate(&t->vm, page, 1);
 	/* KVM would retry while a vCPU is in the module. */
 	tdx_model_kick(&t->m);
 	td_map(t, page);
@@ -834,8 +749,8 @@ static void adversary_access(struct adversary *a, int vcpu, int page)
 		return;
 	}
 	if (!r) {
-		KUNIT_EXPECT_TRUE(t->test, a->accepted[page]);
-		KUNIT_EXPECT_EQ(t->test, a->value[page], value);
+		KUNIT_EXPECT_TRUE(t->vm.test, a->accepted[page]);
+		KUNIT_EXPECT_EQ(t->vm.test, a->value[page], value);
 	} else if (!tdx_model_accept(&t->m, vcpu, page)) {
 		a->accepted[page] = true;
 		a->value[page] = 0;
@@ -853,7 +768,7 @@ static void adversary_move(struct adversary *a, int page)
 	int i, stayed;
 
 	for (i = page; i < page + nr; i++)
-		if (!td_folio(t, i))
+		if (!gmem_test_folio(&t->vm, i))
 			return;
 	stayed = td_move(t, page, nr, below(a, 16) ? NULL : &bad);
 	td_mend_destinations(t);
@@ -865,27 +780,20 @@ static void adversary_punch(struct adversary *a, int page)
 {
 	struct td_test *t = a->t;
 
-	if (t->held && t->held == td_folio(t, page))
+	if (t->vm.held && t->vm.held == gmem_test_folio(&t->vm, page))
 		return;
-	KUNIT_ASSERT_EQ(t->test, 0,
-			t->file->f_op->fallocate(t->file, FALLOC_FL_KEEP_SIZE |
-						 FALLOC_FL_PUNCH_HOLE,
-						 page * PAGE_SIZE, PAGE_SIZE));
+	gmem_test_punch(&t->vm, page, 1);
 	a->accepted[page] = false;
 }
 
 static void adversary_hold(struct adversary *a, int page)
 {
-	struct td_test *t = a->t;
+	struct gmem_test_vm *vm = &a->t->vm;
 
-	if (t->held) {
-		folio_put(t->held);
-		t->held = NULL;
-	} else {
-		t->held = td_folio(t, page);
-		if (t->held)
-			folio_get(t->held);
-	}
+	if (vm->held)
+		gmem_test_let_go(vm);
+	else
+		gmem_test_hold(vm, page);
 }
 
 static void adversary_step(struct adversary *a)
@@ -928,8 +836,6 @@ static void adversary_loses(struct kunit *test)
 	struct adversary *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
 	u32 seed = tdx_test_seed ?: get_random_u32();
 	struct td_test *t = test->priv;
-	struct tdx_model_page *page;
-	unsigned long pfn;
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, a);
@@ -946,9 +852,7 @@ static void adversary_loses(struct kunit *test)
 		KUNIT_EXPECT_LT(test, 0, a->moved);
 		KUNIT_EXPECT_LT(test, 0, a->stayed);
 	}
-	xa_for_each(&t->m.pages, pfn, page)
-		if (page->type == TDX_MODEL_NDA)
-			KUNIT_EXPECT_FALSE(test, page->cached);
+	td_expect_others_clean(t);
 }
 
 static struct kunit_case tdx_move_cases[] = {
@@ -974,7 +878,7 @@ static struct kunit_case tdx_move_cases[] = {
 
 static struct kunit_suite tdx_move_suite = {
 	.name = "tdx_move",
-	.init = td_init_movable,
+	.init = td_init,
 	.exit = td_exit,
 	.test_cases = tdx_move_cases,
 };
@@ -986,6 +890,7 @@ static struct kunit_suite tdx_move_suite = {
 #define TDR_PA		0x100000ULL
 #define SRC_PA		0x200000ULL
 #define DST_PA		0x300000ULL
+#define IMAGE_PA	0x400000ULL	/* what PAGE.ADD copies */
 
 struct model_call {
 	u64 fn;
@@ -1003,7 +908,9 @@ static struct tdx_model *model_create(struct kunit *test)
 
 static u64 model_call(struct tdx_model *m, u64 fn, u64 rcx, u64 r8)
 {
-	struct tdx_module_args args = { .rcx = rcx, .rdx = TDR_PA, .r8 = r8 };
+	struct tdx_module_args args = {
+		.rcx = rcx, .rdx = TDR_PA, .r8 = r8, .r9 = IMAGE_PA,
+	};
 
 	return tdx_model_seamcall(m, fn, &args);
 }
@@ -1198,8 +1105,7 @@ static const struct {
 	{ TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX, fault_source_busy },
 	{ TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX, fault_not_blocked,
 	  true },
-	{ TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX, fault_not_tracked,
-	  true },
+	{ TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX, fault_not_tracked },
 	{ TDX_OPERAND_INVALID | TDX_OPERAND_ID_R8, fault_target_unaligned },
 	{ TDX_OPERAND_ADDR_RANGE_ERROR | TDX_OPERAND_ID_R8,
 	  fault_target_no_tdmr },
@@ -1251,52 +1157,51 @@ static void relocate_checks_in_order(struct kunit *test)
 	}
 }
 
+/* Page 0 is at SRC_PA, in @state, as of an epoch that is over. */
+static struct tdx_model *model_create_in(struct kunit *test, int op, int state)
+{
+	struct tdx_model *m = model_create(test);
+	struct tdx_model_page *page = tdx_model_page(m, SRC_PA);
+
+	m->op_state = op;
+	m->epoch = 3;
+	m->sept[0].state = state;
+	m->sept[0].hpa = SRC_PA;
+	page->type = TDX_MODEL_REG;
+	page->hkid = HKID;
+	page->content = VALUE;
+	return m;
+}
+
 static void expect_admitted(struct kunit *test, u64 fn, int op, int state,
 			    bool admitted)
 {
-	struct tdx_model *m = model_create(test);
-	u64 status;
+	struct tdx_model *m = model_create_in(test, op, state);
+	u64 status = model_call(m, fn, 0, DST_PA);
 
-	m->sept[0].hpa = SRC_PA;
-	m->sept[0].state = state;
-	tdx_model_page(m, SRC_PA)->type = TDX_MODEL_REG;
-	tdx_model_page(m, SRC_PA)->hkid = HKID;
-	m->epoch = 3;
-	m->op_state = op;
-	status = model_call(m, fn, 0, DST_PA);
 	KUNIT_EXPECT_EQ_MSG(test, admitted, !status,
 			    "leaf %llu, op state %d, state %d: %llx", fn, op,
 			    state, status);
 	tdx_model_destroy(m);
 }
 
-/* Which state of an entry each leaf admits. */
+/* Which state of an entry each leaf admits: of either, bit n is number n. */
 static void leaves_admit_states(struct kunit *test)
 {
 	static const struct {
 		u64 fn;
 		unsigned long states, op_states;
 	} leaves[] = {
-		{ TDH_MEM_PAGE_AUG, BIT(TDX_MODEL_FREE) | BIT(TDX_MODEL_REMOVED),
-		  BIT(1) | BIT(2) | BIT(3) | BIT(9) },
-		{ TDH_MEM_RANGE_BLOCK, BIT(TDX_MODEL_MAPPED) |
-		  BIT(TDX_MODEL_PENDING), BIT(1) | BIT(2) | BIT(3) | BIT(4) |
-		  BIT(5) | BIT(8) | BIT(9) },
-		{ TDH_MEM_RANGE_UNBLOCK, BIT(TDX_MODEL_BLOCKED) |
-		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(2) | BIT(3) |
-		  BIT(4) | BIT(5) | BIT(8) | BIT(9) },
-		{ TDH_MEM_PAGE_RELOCATE, BIT(TDX_MODEL_BLOCKED) |
-		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(2) | BIT(3) | BIT(9) },
-		{ TDH_MEM_PAGE_RELOCATE, BIT(TDX_MODEL_MAPPED) |
-		  BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING) |
-		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(4) | BIT(5) |
-		  BIT(8) },
-		{ TDH_MEM_PAGE_REMOVE, BIT(TDX_MODEL_BLOCKED) |
-		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(2) | BIT(3) | BIT(9) },
-		{ TDH_MEM_PAGE_REMOVE, BIT(TDX_MODEL_MAPPED) |
-		  BIT(TDX_MODEL_BLOCKED) | BIT(TDX_MODEL_PENDING) |
-		  BIT(TDX_MODEL_PENDING_BLOCKED), BIT(1) | BIT(4) | BIT(5) |
-		  BIT(8) | BIT(10) },
+		{ TDH_MEM_PAGE_ADD, 0x1, 0x2 },
+		{ TDH_MR_EXTEND, 0x10, 0x2 },
+		{ TDH_MEM_PAGE_AUG, 0x3, 0x20e },
+		{ TDH_MEM_RANGE_BLOCK, 0x1454, 0x33e },
+		{ TDH_MEM_RANGE_UNBLOCK, 0x828, 0x33e },
+		/* The first row is that of vCPUs that may be running. */
+		{ TDH_MEM_PAGE_RELOCATE, 0x28a0, 0x20c },
+		{ TDH_MEM_PAGE_RELOCATE, 0xfff0, 0x132 },
+		{ TDH_MEM_PAGE_REMOVE, 0x820, 0x20c },
+		{ TDH_MEM_PAGE_REMOVE, 0x1c70, 0x532 },
 	};
 	int i, state, op;
 
@@ -1312,6 +1217,96 @@ static void leaves_admit_states(struct kunit *test)
 	}
 }
 
+/* By the code that it has outside of the module. */
+static void refused_state_is_told(struct kunit *test)
+{
+	static const u8 codes[TDX_MODEL_NR_STATES] = {
+		0, 5, 132, 129, 4, 1, 8, 9, 11, 12, 2, 3, 16, 17, 19, 20,
+	};
+	int state;
+
+	for (state = 0; state < TDX_MODEL_NR_STATES; state++) {
+		struct tdx_model *m = model_create_in(test, 2, state);
+		struct tdx_module_args args = { .rdx = TDR_PA, .r8 = DST_PA };
+		u64 fn = state <= TDX_MODEL_REMOVED ? TDH_MEM_PAGE_RELOCATE :
+						      TDH_MEM_PAGE_AUG;
+
+		KUNIT_EXPECT_EQ(test,
+				TDX_EPT_ENTRY_STATE_INCORRECT |
+				TDX_OPERAND_ID_RCX,
+				tdx_model_seamcall(m, fn, &args));
+		KUNIT_EXPECT_EQ(test, (u64)codes[state] << 8, args.rdx);
+		tdx_model_destroy(m);
+	}
+}
+
+static void leaves_change_states(struct kunit *test)
+{
+	static const struct {
+		u64 fn;
+		int op, from, to;
+	} changes[] = {
+		{ TDH_MEM_RANGE_BLOCK, 2, TDX_MODEL_MAPPED, TDX_MODEL_BLOCKED },
+		{ TDH_MEM_RANGE_BLOCK, 2, TDX_MODEL_BLOCKEDW,
+		  TDX_MODEL_BLOCKED },
+		{ TDH_MEM_RANGE_BLOCK, 2, TDX_MODEL_PENDING,
+		  TDX_MODEL_PENDING_BLOCKED },
+		{ TDH_MEM_RANGE_BLOCK, 2, TDX_MODEL_PENDING_BLOCKEDW,
+		  TDX_MODEL_PENDING_BLOCKED },
+		{ TDH_MEM_RANGE_BLOCK, 2, TDX_MODEL_NL_MAPPED,
+		  TDX_MODEL_NL_BLOCKED },
+		{ TDH_MEM_RANGE_UNBLOCK, 2, TDX_MODEL_BLOCKED,
+		  TDX_MODEL_MAPPED },
+		{ TDH_MEM_RANGE_UNBLOCK, 2, TDX_MODEL_PENDING_BLOCKED,
+		  TDX_MODEL_PENDING },
+		{ TDH_MEM_RANGE_UNBLOCK, 2, TDX_MODEL_NL_BLOCKED,
+		  TDX_MODEL_NL_MAPPED },
+		{ TDH_MEM_PAGE_REMOVE, 2, TDX_MODEL_BLOCKED, TDX_MODEL_FREE },
+		/* In import it must not come back. */
+		{ TDH_MEM_PAGE_REMOVE, 8, TDX_MODEL_BLOCKED,
+		  TDX_MODEL_REMOVED },
+		{ TDH_MEM_PAGE_ADD, 1, TDX_MODEL_FREE, TDX_MODEL_MAPPED },
+		{ TDH_MEM_PAGE_AUG, 2, TDX_MODEL_FREE, TDX_MODEL_PENDING },
+		{ TDH_MEM_PAGE_AUG, 2, TDX_MODEL_REMOVED, TDX_MODEL_PENDING },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		struct tdx_model *m = model_create_in(test, changes[i].op,
+						      changes[i].from);
+
+		KUNIT_EXPECT_EQ(test, 0,
+				model_call(m, changes[i].fn, 0, DST_PA));
+		KUNIT_EXPECT_EQ_MSG(test, changes[i].to, m->sept[0].state,
+				    "change %d", i);
+		tdx_model_destroy(m);
+	}
+}
+
+/* It unblocks, keeps all other states, and copies what is not pending. */
+static void relocating_keeps_states(struct kunit *test)
+{
+	int state;
+
+	for (state = TDX_MODEL_MAPPED; state < TDX_MODEL_NR_STATES; state++) {
+		struct tdx_model *m = model_create_in(test, 1, state);
+		int after = state;
+
+		if (state == TDX_MODEL_BLOCKED)
+			after = TDX_MODEL_MAPPED;
+		else if (state == TDX_MODEL_PENDING_BLOCKED)
+			after = TDX_MODEL_PENDING;
+		KUNIT_EXPECT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_RELOCATE, 0,
+						    DST_PA));
+		KUNIT_EXPECT_EQ(test, DST_PA, m->sept[0].hpa);
+		KUNIT_EXPECT_EQ(test, after, m->sept[0].state);
+		KUNIT_EXPECT_EQ(test, state < TDX_MODEL_PENDING ? VALUE : 0,
+				tdx_model_page(m, DST_PA)->content);
+		KUNIT_EXPECT_STREQ(test, "", m->violation ?: "");
+		tdx_model_destroy(m);
+	}
+}
+
 static void leaves_admit_op_states(struct kunit *test)
 {
 	static const struct {
@@ -1321,25 +1316,109 @@ static void leaves_admit_op_states(struct kunit *test)
 		{ TDH_MEM_PAGE_RELOCATE, 0x33e }, { TDH_MEM_RANGE_BLOCK, 0x33e },
 		{ TDH_MEM_RANGE_UNBLOCK, 0x33e }, { TDH_MEM_PAGE_REMOVE, 0x73e },
 		{ TDH_MEM_TRACK, 0x3fe }, { TDH_MEM_PAGE_AUG, 0x20e },
+		{ TDH_MEM_PAGE_ADD, 0x2 }, { TDH_MR_EXTEND, 0x2 },
+		{ TDH_MR_FINALIZE, 0x2 },
 	};
 	int i, op;
 
 	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
 		for (op = 0; op < TDX_MODEL_NR_OP_STATES; op++) {
 			struct tdx_model *m = model_create(test);
-			u64 rcx = leaves[i].fn == TDH_MEM_TRACK ? TDR_PA : 0;
-			u64 status;
+			u64 fn = leaves[i].fn, rcx = 0, status;
 
+			if (fn == TDH_MEM_TRACK || fn == TDH_MR_FINALIZE)
+				rcx = TDR_PA;
 			m->op_state = op;
-			status = model_call(m, leaves[i].fn, rcx, DST_PA);
+			status = model_call(m, fn, rcx, DST_PA);
 			KUNIT_EXPECT_EQ_MSG(test,
 					    !(leaves[i].op_states & BIT(op)),
 					    status == TDX_OP_STATE_INCORRECT,
-					    "leaf %llu, op state %d",
-					    leaves[i].fn, op);
+					    "leaf %llu, op state %d", fn, op);
 			tdx_model_destroy(m);
 		}
 	}
+}
+
+/* As KVM does: page 0, at SRC_PA, begins as what is at IMAGE_PA. */
+static struct tdx_model *model_create_new(struct kunit *test)
+{
+	struct tdx_model *m = model_create(test);
+
+	m->op_state = TDX_MODEL_INITIALIZED;
+	tdx_model_host_write(m, IMAGE_PA, VALUE);
+	KUNIT_ASSERT_EQ(test, 0, model_call(m, TDH_MEM_PAGE_ADD, 0, SRC_PA));
+	return m;
+}
+
+static void model_finalize(struct kunit *test, struct tdx_model *m)
+{
+	int i;
+
+	for (i = 0; i < PAGE_SIZE; i += TDX_EXTENDMR_CHUNKSIZE)
+		KUNIT_ASSERT_EQ(test, 0, model_call(m, TDH_MR_EXTEND, i, 0));
+	KUNIT_ASSERT_EQ(test, 0, model_call(m, TDH_MR_FINALIZE, TDR_PA, 0));
+}
+
+/* It takes no blocking and no tracking, and what is measured is the same. */
+static void page_of_a_new_td_moves(struct kunit *test)
+{
+	struct tdx_model *moved = model_create_new(test);
+	struct tdx_model *stays = model_create_new(test);
+
+	KUNIT_EXPECT_EQ(test, 0,
+			model_call(moved, TDH_MEM_PAGE_RELOCATE, 0, DST_PA));
+	KUNIT_EXPECT_EQ(test, DST_PA, moved->sept[0].hpa);
+	KUNIT_EXPECT_EQ(test, moved->sept[0].state, TDX_MODEL_MAPPED);
+	model_finalize(test, moved);
+	model_finalize(test, stays);
+	KUNIT_EXPECT_EQ(test, stays->mrtd, moved->mrtd);
+	KUNIT_EXPECT_EQ(test, VALUE, model_read(moved));
+	/* From now on it does. */
+	KUNIT_EXPECT_EQ(test, TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX,
+			model_call(moved, TDH_MEM_PAGE_RELOCATE, 0, SRC_PA));
+	KUNIT_EXPECT_STREQ(test, "", moved->violation ?: "");
+	tdx_model_destroy(stays);
+	tdx_model_destroy(moved);
+}
+
+/* PAGE.RELOCATE shares the TDR; what measures does not. */
+static void building_a_td_takes_its_tdr(struct kunit *test)
+{
+	struct tdx_model *m = model_create_new(test);
+
+	m->shared = BIT(TDX_MODEL_LOCK_TDR);
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX,
+			model_call(m, TDH_MEM_PAGE_ADD, PAGE_SIZE, DST_PA));
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX,
+			model_call(m, TDH_MR_EXTEND, 0, 0));
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_MR_FINALIZE, TDR_PA, 0));
+	KUNIT_EXPECT_EQ(test, 0,
+			model_call(m, TDH_MEM_PAGE_RELOCATE, 0, DST_PA));
+	m->shared = 0;
+	m->busy[TDX_MODEL_LOCK_TDR] = 1;
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX,
+			model_call(m, TDH_MEM_PAGE_RELOCATE, 0, SRC_PA));
+	/* Nothing else is locked, as who has the TDR is alone. */
+	m->busy[TDX_MODEL_LOCK_OP_STATE] = 1;
+	m->busy[TDX_MODEL_LOCK_TREE] = 1;
+	m->busy[TDX_MODEL_LOCK_ENTRY] = 1;
+	model_finalize(test, m);
+	tdx_model_destroy(m);
+}
+
+static void what_is_not_mapped_is_not_measured(struct kunit *test)
+{
+	struct tdx_model *m = model_create_new(test);
+
+	KUNIT_EXPECT_EQ(test, TDX_EPT_ENTRY_NOT_PRESENT,
+			model_call(m, TDH_MR_EXTEND, PAGE_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, TDX_EPT_ENTRY_NOT_PRESENT | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_MR_EXTEND,
+				   TDX_MODEL_PAGES * PAGE_SIZE, 0));
+	KUNIT_EXPECT_EQ(test, TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX,
+			model_call(m, TDH_MR_EXTEND, 128, 0));
+	tdx_model_destroy(m);
 }
 
 static void blocking_twice_is_told_and_is_no_error(struct kunit *test)
@@ -1457,6 +1536,65 @@ static void wbinvd_is_for_pages_that_are_free(struct kunit *test)
 	tdx_model_destroy(m);
 }
 
+static void expect_violation(struct kunit *test, struct tdx_model *m,
+			     bool violation)
+{
+	KUNIT_EXPECT_EQ_MSG(test, violation, !!m->violation, "%s",
+			    m->violation ?: "none");
+	tdx_model_destroy(m);
+}
+
+/* What the host has written and not flushed destroys what the TD writes. */
+static void lines_of_the_host_are_noticed(struct kunit *test)
+{
+	static const u64 leaves[] = {
+		TDH_MEM_PAGE_ADD, TDH_MEM_PAGE_AUG, TDH_MEM_PAGE_RELOCATE,
+	};
+	int i, flush;
+
+	for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+		for (flush = 0; flush < 2; flush++) {
+			struct tdx_model *m = model_create_new(test);
+			u64 gpa = PAGE_SIZE;
+
+			if (leaves[i] == TDH_MEM_PAGE_RELOCATE)
+				gpa = 0;
+			tdx_model_host_write(m, DST_PA, 0);
+			if (flush)
+				tdx_model_clflush(m, DST_PA);
+			KUNIT_EXPECT_EQ(test, 0, model_call(m, leaves[i], gpa,
+							    DST_PA));
+			expect_violation(test, m, !flush);
+		}
+	}
+}
+
+/* A page comes back to the host by WBINVD, and then a reset. */
+static void page_with_the_key_of_the_td_is_noticed(struct kunit *test)
+{
+	u64 key = (u64)HKID << boot_cpu_data.x86_phys_bits;
+	int wbinvd, reset;
+
+	for (wbinvd = 0; wbinvd < 2; wbinvd++) {
+		for (reset = 0; reset < 2; reset++) {
+			struct tdx_model *m = model_create_new(test);
+
+			KUNIT_EXPECT_EQ(test, 0,
+					model_call(m, TDH_MEM_PAGE_RELOCATE, 0,
+						   DST_PA));
+			if (wbinvd)
+				model_call(m, TDH_PHYMEM_PAGE_WBINVD,
+					   SRC_PA | key, 0);
+			/* Its lines are not of an address without a key. */
+			tdx_model_clflush(m, SRC_PA);
+			if (reset)
+				tdx_model_reset(m, SRC_PA);
+			tdx_model_host_write(m, SRC_PA, 0);
+			expect_violation(test, m, !wbinvd || !reset);
+		}
+	}
+}
+
 static void stale_translation_is_noticed(struct kunit *test)
 {
 	struct tdx_model *m = model_create(test);
@@ -1475,13 +1613,21 @@ static void stale_translation_is_noticed(struct kunit *test)
 static struct kunit_case tdx_model_cases[] = {
 	KUNIT_CASE(relocate_checks_in_order),
 	KUNIT_CASE(leaves_admit_states),
+	KUNIT_CASE(refused_state_is_told),
+	KUNIT_CASE(leaves_change_states),
+	KUNIT_CASE(relocating_keeps_states),
 	KUNIT_CASE(leaves_admit_op_states),
+	KUNIT_CASE(page_of_a_new_td_moves),
+	KUNIT_CASE(building_a_td_takes_its_tdr),
+	KUNIT_CASE(what_is_not_mapped_is_not_measured),
 	KUNIT_CASE(blocking_twice_is_told_and_is_no_error),
 	KUNIT_CASE(unblocking_takes_tracking),
 	KUNIT_CASE(tracking_waits_for_those_inside),
 	KUNIT_CASE(pending_page_is_not_copied),
 	KUNIT_CASE(host_has_priority),
 	KUNIT_CASE(wbinvd_is_for_pages_that_are_free),
+	KUNIT_CASE(lines_of_the_host_are_noticed),
+	KUNIT_CASE(page_with_the_key_of_the_td_is_noticed),
 	KUNIT_CASE(stale_translation_is_noticed),
 	{}
 };
