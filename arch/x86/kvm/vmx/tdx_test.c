@@ -391,24 +391,6 @@ static void td_expect_moves(struct td_test *t)
 	td_expect_sane(t, 1);
 }
 
-/* The module could, but see tdx_sept_relocate_spte(). */
-static void td_that_is_being_built_stays(struct kunit *test)
-{
-	struct td_test *t = test->priv;
-
-	t->td->state = TD_STATE_INITIALIZED;
-	t->m.op_state = TDX_MODEL_INITIALIZED;
-	gmem_test_allocate(&t->vm, 0, 1);
-	td_add(t, 0);
-	td_expect_stays(t, NULL);
-	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
-	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
-	td_measure(t, 0);
-	KUNIT_ASSERT_EQ(test, 0, tdh_mr_finalize(&t->td->td));
-	t->td->state = TD_STATE_RUNNABLE;
-	td_expect_moves(t);
-}
-
 static void fault_in_flight_keeps_it(struct kunit *test)
 {
 	struct td_test *t = test->priv;
@@ -427,6 +409,89 @@ static void hold_source(struct tdx_model *m, u64 gpa)
 	struct td_test *t = container_of(m, struct td_test, m);
 
 	gmem_test_hold(&t->vm, PHYS_PFN(gpa));
+}
+
+static void td_create_unfinished(struct td_test *t)
+{
+	t->td->state = TD_STATE_INITIALIZED;
+	t->m.op_state = TDX_MODEL_INITIALIZED;
+	gmem_test_allocate(&t->vm, 0, 1);
+	td_add(t, 0);
+}
+
+static void td_finalize(struct td_test *t)
+{
+	KUNIT_ASSERT_EQ(t->vm.test, 0, tdh_mr_finalize(&t->td->td));
+	t->td->state = TD_STATE_RUNNABLE;
+}
+
+/* No vCPU has run, so there is nothing to block or to track. */
+static void page_of_an_unfinished_td_moves(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	u64 pa;
+
+	td_create_unfinished(t);
+	pa = t->m.sept[0].hpa;
+	KUNIT_EXPECT_EQ(test, 0, td_move(t, 0, 1, NULL));
+	KUNIT_EXPECT_NE(test, pa, t->m.sept[0].hpa);
+	td_expect_clean(t, pa);
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_TRACK]);
+
+	td_measure(t, 0);
+	td_finalize(t);
+	td_expect_moves(t);
+}
+
+/* It goes back like any other. */
+static void page_of_an_unfinished_td_goes_back(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+
+	td_create_unfinished(t);
+	t->m.relocated = hold_source;
+	td_expect_stays(t, NULL);
+	KUNIT_EXPECT_EQ(test, 2, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	td_expect_others_clean(t);
+	t->m.relocated = NULL;
+	gmem_test_let_go(&t->vm);
+
+	td_measure(t, 0);
+	td_finalize(t);
+	td_expect_moves(t);
+}
+
+/* It had not to be blocked when that was asked for, but has to by now. */
+static void td_is_finalized_before_its_page_is_relocated(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+	struct kvm *kvm = &t->td->kvm;
+	struct folio *dst;
+	u64 src;
+
+	td_create_unfinished(t);
+	src = PHYS_PFN(t->m.sept[0].hpa);
+	KUNIT_EXPECT_TRUE(test, kvm_arch_gmem_block(kvm, 0, src));
+	kvm_arch_gmem_flush(kvm);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+
+	td_finalize(t);
+	dst = new_folio(NULL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, dst);
+	KUNIT_EXPECT_EQ(test, 0,
+			kvm_arch_gmem_relocate(kvm, 0, folio_pfn(dst), src));
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_TRACK]);
+	td_expect_value(t, 0, VALUE);
+
+	/* Back to where the file has it. */
+	KUNIT_EXPECT_EQ(test, 0,
+			kvm_arch_gmem_relocate(kvm, 0, src, folio_pfn(dst)));
+	KUNIT_EXPECT_EQ(test, 0, kvm_arch_gmem_release(kvm, folio_pfn(dst)));
+	folio_put(dst);
+	td_expect_moves(t);
 }
 
 static void freeze_that_fails_after_the_firmware(struct kunit *test)
@@ -862,8 +927,10 @@ static struct kunit_case tdx_move_cases[] = {
 	KUNIT_CASE(vcpu_inside_is_kicked_out),
 	KUNIT_CASE(pending_page_moves),
 	KUNIT_CASE(page_that_is_not_mapped_moves),
-	KUNIT_CASE(td_that_is_being_built_stays),
 	KUNIT_CASE(fault_in_flight_keeps_it),
+	KUNIT_CASE(page_of_an_unfinished_td_moves),
+	KUNIT_CASE(page_of_an_unfinished_td_goes_back),
+	KUNIT_CASE(td_is_finalized_before_its_page_is_relocated),
 	KUNIT_CASE(freeze_that_fails_after_the_firmware),
 	KUNIT_CASE(page_that_cannot_go_back_is_leaked),
 	KUNIT_CASE(given_up_before_it_is_relocated),
