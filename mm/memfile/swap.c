@@ -297,6 +297,7 @@ static int memfile_add_swapped(struct memfile *mf, pgoff_t index,
 	struct address_space *mapping = mf->mapping;
 	int ret;
 
+	/* Or else it may be somebody's who has got the entry since. */
 	if (!folio_matches_swap_entry(folio, entry) ||
 	    shmem_confirm_swap(mapping, index, entry) < 0)
 		return -EEXIST;

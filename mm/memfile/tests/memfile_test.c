@@ -14,22 +14,32 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/fs_context.h>
+#include <linux/fs_struct.h>
 #include <linux/highmem.h>
 #include <linux/iopoll.h>
 #include <linux/kernfs.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/memfile.h>
 #include <linux/migrate.h>
+#include <linux/mman.h>
+#include <linux/moduleparam.h>
 #include <linux/mount.h>
+#include <linux/namei.h>
 #include <linux/pseudo_fs.h>
 #include <linux/seq_file.h>
 #include <linux/swap.h>
+#include <linux/syscalls.h>
 #include <linux/sysfs.h>
+#include <linux/vmalloc.h>
 
 #include "../../internal.h"
+#include "../../swap.h"
 #include "../internal.h"
 
 #define TEST_PAGES	8
@@ -1463,7 +1473,8 @@ static void relocate_transfers_the_contents(struct kunit *test)
 	vm_expect_moved(vm, src);
 	KUNIT_EXPECT_EQ(test, vm->blocks, 1);
 	KUNIT_EXPECT_EQ(test, vm->relocates, 1);
-	KUNIT_EXPECT_EQ(test, nr_freed, 1);
+	/* Release takes its place. */
+	KUNIT_EXPECT_EQ(test, nr_freed, 0);
 	KUNIT_EXPECT_EQ(test, folio_pfn(vm->released), src);
 	KUNIT_EXPECT_TRUE(test,
 			  folio_test_dirty(pfn_folio(file_pfn(vm->file, 0))));
@@ -1713,20 +1724,258 @@ static struct kunit_suite memfile_migrate_suite = {
 
 #ifdef CONFIG_MEMFILE_SWAP
 
-/* Swapping: real swap, where there is some.  On UML nobody turns it on. */
+/*
+ * Swapping: to what swap is on, or else to a disk of the test's own.  All is
+ * real but the disk, which is told to fail.
+ */
 
 #define CAPS_SWAP	(MEMFILE_CAP_MOVE | MEMFILE_CAP_SWAP)
+#define DISK_PATH	"/memfile_test_swap"
+#define DISK_PAGES	(4 * TEST_PAGES)
+
+static struct test_disk {
+	struct gendisk *gd;
+	u8 *data;
+	bool on;
+	unsigned int failures[2];	/* of the next, READ and WRITE */
+} disk;
+
+/* Swap is turned on by a system call, and the kernel can do that on UML only. */
+#ifndef CONFIG_ARCH_HAS_SYSCALL_WRAPPER
+
+static void disk_submit_bio(struct bio *bio)
+{
+	u8 *data = disk.data + (bio->bi_iter.bi_sector << SECTOR_SHIFT);
+	unsigned int *failures = &disk.failures[bio_data_dir(bio)];
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	if (*failures) {
+		--*failures;
+		bio_io_error(bio);
+		return;
+	}
+
+	bio_for_each_segment(bv, bio, iter) {
+		if (bio_data_dir(bio) == WRITE)
+			memcpy_from_bvec(data, &bv);
+		else
+			memcpy_to_bvec(&bv, data);
+		data += bv.bv_len;
+	}
+	bio_endio(bio);
+}
+
+static const struct block_device_operations disk_ops = {
+	.owner		= THIS_MODULE,
+	.submit_bio	= disk_submit_bio,
+};
+
+static int disk_link(void)
+{
+	struct dentry *dentry;
+	struct path path;
+	int ret;
+
+	dentry = start_creating_path(AT_FDCWD, DISK_PATH, &path, 0);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+
+	ret = vfs_mknod(mnt_idmap(path.mnt), d_inode(path.dentry), dentry,
+			S_IFBLK | 0600, disk_devt(disk.gd), NULL);
+	end_creating_path(&path, dentry);
+	return ret;
+}
+
+static void disk_unlink(void)
+{
+	struct dentry *dentry;
+	struct path path;
+
+	dentry = start_removing_path(DISK_PATH, &path);
+	if (IS_ERR(dentry))
+		return;
+
+	vfs_unlink(mnt_idmap(path.mnt), d_inode(path.dentry), dentry, NULL);
+	end_removing_path(&path, dentry);
+}
+
+static void disk_destroy(void)
+{
+	scoped_with_init_fs()
+		disk_unlink();
+	del_gendisk(disk.gd);
+	put_disk(disk.gd);
+	vfree(disk.data);
+}
+
+static int disk_create(void)
+{
+	struct queue_limits limits = { .logical_block_size = PAGE_SIZE };
+	union swap_header *header;
+	int ret;
+
+	disk.data = vzalloc(DISK_PAGES * PAGE_SIZE);
+	if (!disk.data)
+		return -ENOMEM;
+	header = (union swap_header *)disk.data;
+	header->info.version = 1;
+	header->info.last_page = DISK_PAGES - 1;
+	memcpy(header->magic.magic, "SWAPSPACE2", 10);
+
+	disk.gd = blk_alloc_disk(&limits, NUMA_NO_NODE);
+	if (IS_ERR(disk.gd)) {
+		ret = PTR_ERR(disk.gd);
+		goto free_data;
+	}
+	disk.gd->fops = &disk_ops;
+	disk.gd->flags = GENHD_FL_NO_PART;
+	strscpy(disk.gd->disk_name, "memfile_test");
+	set_capacity(disk.gd, DISK_PAGES * PAGE_SECTORS);
+	ret = add_disk(disk.gd);
+	if (ret)
+		goto put_disk;
+
+	scoped_with_init_fs()
+		ret = disk_link();
+	if (ret)
+		disk_destroy();
+	return ret;
+
+put_disk:
+	put_disk(disk.gd);
+free_data:
+	vfree(disk.data);
+	return ret;
+}
+
+static const char __user *disk_user_path(struct kunit *test)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE,
+					   PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	char __user *path = (char __user *)addr;
+
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_ASSERT_EQ(test, 0,
+			copy_to_user(path, DISK_PATH, sizeof(DISK_PATH)));
+	return path;
+}
+
+static void disk_swapon(struct kunit *test)
+{
+	const char __user *path = disk_user_path(test);
+
+	scoped_with_init_fs()
+		disk.on = !sys_swapon(path, 0);
+	KUNIT_ASSERT_TRUE(test, disk.on);
+}
+
+static void disk_swapoff(struct kunit *test)
+{
+	const char __user *path = disk_user_path(test);
+
+	scoped_with_init_fs()
+		disk.on = sys_swapoff(path);
+	KUNIT_EXPECT_FALSE(test, disk.on);
+	/* What it has closed would keep the next swapon from opening it. */
+	flush_delayed_fput();
+}
+#else /* CONFIG_ARCH_HAS_SYSCALL_WRAPPER */
+
+static int disk_create(void)
+{
+	return 0;
+}
+
+static void disk_destroy(void)
+{
+}
+
+static void disk_swapon(struct kunit *test)
+{
+}
+
+static void disk_swapoff(struct kunit *test)
+{
+}
+
+#endif /* CONFIG_ARCH_HAS_SYSCALL_WRAPPER */
+
+static bool swap_is_on(void)
+{
+	return get_nr_swap_pages() >= 2 * TEST_PAGES;
+}
+
+static long swap_used(void)
+{
+	return total_swap_pages - get_nr_swap_pages();
+}
+
+/* @nr slots more than when the case began. */
+static void expect_swap_used(struct kunit *test, long nr)
+{
+	KUNIT_EXPECT_EQ(test, swap_used() - (long)test->priv, nr);
+}
+
+/* The files have gone, and so has all that they had in swap. */
+static void swap_end(void *data)
+{
+	struct kunit *test = data;
+
+	expect_swap_used(test, 0);
+	/* With slots that nobody owns it would not come to an end. */
+	if (disk.on && !swap_used())
+		disk_swapoff(test);
+}
+
+static int swap_begin(struct kunit *test)
+{
+	memset(disk.failures, 0, sizeof(disk.failures));
+	if (!swap_is_on())
+		disk_swapon(test);
+	test->priv = (void *)swap_used();
+	return kunit_add_action_or_reset(test, swap_end, test);
+}
+
+static int swap_suite_init(struct kunit_suite *suite)
+{
+	int ret = disk_create();
+
+	if (ret)
+		return ret;
+
+	ret = test_suite_init(suite);
+	if (ret)
+		disk_destroy();
+	return ret;
+}
+
+static void swap_suite_exit(struct kunit_suite *suite)
+{
+	test_suite_exit(suite);
+	if (!disk.on)
+		disk_destroy();
+}
 
 static struct test_vm *vm_setup_swap(struct kunit *test)
 {
 	struct test_file *file = file_create(test, CAPS_SWAP);
 	struct test_vm *vm = vm_attach(file, &plain_ops, CAPS_SWAP);
 
-	if (get_nr_swap_pages() < 2 * TEST_PAGES)
+	if (!swap_is_on())
 		kunit_skip(test, "no swap is on");
 
 	vm_write(vm, 0, TEST_VALUE);
 	return vm;
+}
+
+/* For cases that the disk has a part in. */
+static struct test_vm *vm_setup_disk(struct kunit *test)
+{
+	if (!disk.on)
+		kunit_skip(test, "needs swap on a disk of its own");
+	return vm_setup_swap(test);
 }
 
 static int file_page_out(struct test_file *file)
@@ -1743,6 +1992,7 @@ static void file_expect_swapped(struct test_file *file, long nr)
 		n += xa_is_value(xa_load(&file->mapping->i_pages, i));
 	KUNIT_EXPECT_EQ(file->test, n, nr);
 	KUNIT_EXPECT_EQ(file->test, atomic_long_read(&file->mf.swapped), nr);
+	expect_swap_used(file->test, nr);
 }
 
 static void swapped_index_comes_back_as_it_was(struct kunit *test)
@@ -1831,13 +2081,11 @@ static void consumer_is_asked_again_before_swapping_out(struct kunit *test)
 static void punched_index_is_absent(struct kunit *test)
 {
 	struct test_vm *vm = vm_setup_swap(test);
-	long free;
 
 	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
-	free = get_nr_swap_pages();
+	file_expect_swapped(vm->file, 1);
 	memfile_punch(&vm->file->mf, 0, TEST_PAGES);
 	file_expect_swapped(vm->file, 0);
-	KUNIT_EXPECT_EQ(test, get_nr_swap_pages(), free + 1);
 	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
 }
 
@@ -1960,9 +2208,11 @@ static void unreadable_index_is_poisoned_until_it_is_punched(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memfile_allocate(&vm->file->mf, 0, 1), 0);
 	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->file->mf.swapped), 1);
+	expect_swap_used(test, 1);
 	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, TEST_VALUE));
 
 	memfile_punch(&vm->file->mf, 0, 1);
+	file_expect_swapped(vm->file, 0);
 	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
 }
 
@@ -2024,6 +2274,278 @@ static void bringing_in_what_is_absent_allocates_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
 }
 
+/* What happens to index 0 while it is brought in. */
+
+static void race_punch(struct memfile *mf)
+{
+	memfile_punch(mf, 0, 1);
+}
+
+static void race_bring_in(struct memfile *mf)
+{
+	memfile_bring_in(mf, 0);
+}
+
+static const struct load_race {
+	const char *name;
+	void (*before)(struct memfile *mf);
+	int error;
+	void (*after)(struct memfile *mf);
+	u64 value;
+} load_races[] = {
+	{ "punched_before_it_is_read", .before = race_punch },
+	{ "punched_when_it_has_been_read", .after = race_punch },
+	{ "punched_and_not_read", .error = -ENOMEM, .after = race_punch },
+	{ "brought_in_by_another", .before = race_bring_in,
+	  .value = TEST_VALUE },
+};
+
+KUNIT_ARRAY_PARAM_DESC(load_race, load_races, name);
+
+static struct folio *raced_folio;
+
+static struct folio *load_raced(struct memfile *mf, pgoff_t index,
+				swp_entry_t entry, struct swap_info_struct *si,
+				unsigned int state)
+{
+	struct kunit *test = kunit_get_current_test();
+	const struct load_race *race = test->param_value;
+	struct folio *folio;
+
+	kunit_deactivate_static_stub(test, memfile_load_swap);
+	if (race->before)
+		race->before(mf);
+	folio = race->error ? ERR_PTR(race->error) :
+		memfile_load_swap(mf, index, entry, si, state);
+	if (race->after)
+		race->after(mf);
+
+	raced_folio = IS_ERR(folio) ? NULL : folio;
+	if (raced_folio)
+		folio_get(raced_folio);
+	return folio;
+}
+
+/* The swap cache may have it still, but nobody else. */
+static void free_raced_folio(struct kunit *test)
+{
+	if (!raced_folio)
+		return;
+
+	folio_lock(raced_folio);
+	KUNIT_EXPECT_TRUE(test, folio_free_swap(raced_folio));
+	folio_unlock(raced_folio);
+	folio_put(raced_folio);
+}
+
+static void index_that_changes_while_it_is_brought_in(struct kunit *test)
+{
+	const struct load_race *race = test->param_value;
+	struct test_vm *vm = vm_setup_swap(test);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	kunit_activate_static_stub(test, memfile_load_swap, load_raced);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, race->value));
+	free_raced_folio(test);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&vm->file->mf.swapin),
+			!!race->value);
+}
+
+/* Others take all that was left of swap. */
+
+static struct folio *taker[DISK_PAGES];
+
+static bool take_slot(struct folio *folio)
+{
+	folio_lock(folio);
+	folio_mark_uptodate(folio);
+	folio_set_swapbacked(folio);
+	if (!mem_cgroup_charge(folio, NULL, GFP_KERNEL) &&
+	    !folio_alloc_swap(folio))
+		return true;
+
+	folio_unlock(folio);
+	return false;
+}
+
+static void take_swap(struct test_vm *vm)
+{
+	struct folio *folio;
+	int i;
+
+	vm->hook = NULL;
+	for (i = 0; get_nr_swap_pages(); i++) {
+		folio = folio_alloc(GFP_KERNEL, 0);
+		if (!folio)
+			break;
+		if (!take_slot(folio)) {
+			folio_put(folio);
+			break;
+		}
+		taker[i] = folio;
+	}
+}
+
+static void give_swap_back(void)
+{
+	int i;
+
+	for (i = 0; taker[i]; i++) {
+		swap_cache_del_folio(taker[i]);
+		folio_unlock(taker[i]);
+		folio_put(taker[i]);
+		taker[i] = NULL;
+	}
+}
+
+static void vm_expect_not_swapped(struct test_vm *vm)
+{
+	struct folio *folio = pfn_folio(file_pfn(vm->file, 0));
+
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(vm->test, atomic_long_read(&vm->file->mf.swapout), 0);
+	KUNIT_EXPECT_EQ(vm->test, vm->file->mapping->nrpages, 1);
+	KUNIT_EXPECT_TRUE(vm->test, folio_test_dirty(folio));
+	KUNIT_EXPECT_FALSE(vm->test, folio_test_swapcache(folio));
+	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
+}
+
+/* Whether the page can go now, as nothing stands in its way any more. */
+static void vm_expect_swaps(struct test_vm *vm)
+{
+	KUNIT_EXPECT_EQ(vm->test, file_page_out(vm->file), 0);
+	file_expect_swapped(vm->file, 1);
+	KUNIT_EXPECT_TRUE(vm->test, vm_sees(vm, 0, TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+}
+
+static void folio_stays_if_swap_runs_out_meanwhile(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	vm->hook_op = OP_FLUSH;
+	vm->hook = take_swap;
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -ENOSPC);
+	/* Others that are full are not asked. */
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 1);
+	give_swap_back();
+	vm_expect_not_swapped(vm);
+	vm_expect_swaps(vm);
+}
+
+#if defined(CONFIG_MEMCG) && defined(CONFIG_ZSWAP)
+/* While the kernel boots zswap has no pool yet, and what it refuses stays. */
+static void zswap_refuse(bool refuse)
+{
+	char arg[32];
+
+	snprintf(arg, sizeof(arg), "zswap.enabled=%d", refuse);
+	parse_args("memfile_test", arg, __start___param,
+		   __stop___param - __start___param, -1, -1, NULL, NULL);
+	WRITE_ONCE(root_mem_cgroup->zswap_writeback, !refuse);
+}
+
+static void refused_folio_is_put_back(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	zswap_refuse(true);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -EBUSY);
+	zswap_refuse(false);
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 1);
+	vm_expect_not_swapped(vm);
+	vm_expect_swaps(vm);
+}
+#else
+static void refused_folio_is_put_back(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_MEMCG and CONFIG_ZSWAP");
+}
+#endif
+
+static void unwritten_folio_is_not_lost(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	disk.failures[WRITE] = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), -EIO);
+	file_expect_swapped(vm->file, 1);
+	disk.failures[WRITE] = 0;
+
+	/* What is on the disk is not it. */
+	disk.failures[READ] = UINT_MAX;
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+	disk.failures[READ] = 0;
+	vm_expect_swaps(vm);
+}
+
+static void read_that_fails_for_neighbours_is_tried_alone(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	vm_write(vm, 1, ~TEST_VALUE);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	disk.failures[READ] = 1;
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(test, disk.failures[READ], 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, ~TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+}
+
+static void read_error_poisons_one_index(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	vm_write(vm, 1, ~TEST_VALUE);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	disk.failures[READ] = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	disk.failures[READ] = 0;
+
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	expect_swap_used(test, 1);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, ~TEST_VALUE));
+	expect_swap_used(test, 0);
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+}
+
+static void prefetched_index_is_not_read_again(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	memfile_prefetch(&vm->file->mf, 0, TEST_PAGES);
+	file_expect_swapped(vm->file, 1);
+	disk.failures[READ] = UINT_MAX;
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+}
+
+static void swapoff_brings_in_all_that_can_be_read(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+	struct test_vm *other = vm_setup_disk(test);
+	void *value;
+
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	KUNIT_EXPECT_EQ(test, file_page_out(other->file), 0);
+	value = xa_load(&vm->file->mapping->i_pages, 0);
+	KUNIT_ASSERT_TRUE(test, xa_is_value(value));
+
+	/* The file that was added last comes first: with neighbours, and alone. */
+	disk.failures[READ] = 2;
+	KUNIT_EXPECT_EQ(test, 0,
+			memfile_unuse(swp_type(radix_to_swp_entry(value))));
+	KUNIT_EXPECT_EQ(test, disk.failures[READ], 0);
+	file_expect_swapped(vm->file, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&other->file->mf.swapped), 0);
+	KUNIT_EXPECT_EQ(test, vm_fault(other, 0), -EHWPOISON);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+}
+
 static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(swapped_index_comes_back_as_it_was),
 	KUNIT_CASE(swapping_out_unmaps_and_flushes_every_consumer),
@@ -2041,13 +2563,23 @@ static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(access_by_a_consumer_is_reported_once),
 	KUNIT_CASE(read_need_not_be_waited_for),
 	KUNIT_CASE(bringing_in_what_is_absent_allocates_nothing),
+	KUNIT_CASE_PARAM(index_that_changes_while_it_is_brought_in,
+			 load_race_gen_params),
+	KUNIT_CASE(folio_stays_if_swap_runs_out_meanwhile),
+	KUNIT_CASE(refused_folio_is_put_back),
+	KUNIT_CASE(unwritten_folio_is_not_lost),
+	KUNIT_CASE(read_that_fails_for_neighbours_is_tried_alone),
+	KUNIT_CASE(read_error_poisons_one_index),
+	KUNIT_CASE(prefetched_index_is_not_read_again),
+	KUNIT_CASE(swapoff_brings_in_all_that_can_be_read),
 	{}
 };
 
 static struct kunit_suite memfile_swap_suite = {
 	.name = "memfile_swap",
-	.suite_init = test_suite_init,
-	.suite_exit = test_suite_exit,
+	.suite_init = swap_suite_init,
+	.suite_exit = swap_suite_exit,
+	.init = swap_begin,
 	.test_cases = memfile_swap_cases,
 };
 
