@@ -859,9 +859,25 @@ FIXTURE(failing)
 	struct mf_swap swap;
 };
 
+FIXTURE_VARIANT(failing)
+{
+	enum mf_device device;
+};
+
+FIXTURE_VARIANT_ADD(failing, make_request)
+{
+	.device = MF_DISK,
+};
+
+FIXTURE_VARIANT_ADD(failing, dm_flakey)
+{
+	.device = MF_MAPPED,
+};
+
 FIXTURE_SETUP(failing)
 {
-	if (setup(_metadata, &self->vm, &self->swap, MF_BOUND, MF_DISK, SIZE))
+	if (setup(_metadata, &self->vm, &self->swap, MF_BOUND, variant->device,
+		  SIZE))
 		fill(_metadata, &self->vm);
 }
 
@@ -885,10 +901,13 @@ static bool inject(const char *attr, bool on)
 	return !mf_write(path, on ? "100" : "0");
 }
 
-static bool disk_fails(bool on)
+static bool disk_fails(struct mf_swap *swap, bool on)
 {
 	const char *disk = getenv("MEMFILE_SWAP_DISK");
 	char path[64];
+
+	if (swap->device == MF_MAPPED)
+		return mf_swap_fail(swap, on);
 
 	snprintf(path, sizeof(path), "/sys/block/%s/make-it-fail",
 		 strrchr(disk, '/') + 1);
@@ -910,7 +929,7 @@ FIXTURE_TEARDOWN(failing)
 {
 	if (self->swap.on) {
 		memory_fails(false);
-		disk_fails(false);
+		disk_fails(&self->swap, false);
 	}
 	teardown(_metadata, &self->vm, &self->swap);
 }
@@ -938,15 +957,15 @@ TEST_F_TIMEOUT(failing, read, TIMEOUT)
 	struct mf_ctl *ctl = vm->vcpu[0].ctl;
 	__u64 bad, gpa, key;
 
-	if (!disk_fails(false))
-		SKIP(return, "no fail_make_request");
+	if (!disk_fails(&self->swap, false))
+		SKIP(return, "no fail_make_request, or no dm-flakey");
 	ASSERT_EQ(0, advise(vm, 0, 0, POSIX_FADV_DONTNEED));
 
 	/* The guest may find some that are still in the swap cache. */
 	ctl->start = MF_GPA + SIZE / 2;
-	ASSERT_TRUE(disk_fails(true));
+	ASSERT_TRUE(disk_fails(&self->swap, true));
 	bad = expect_memory_fault(_metadata, vm, EHWPOISON);
-	ASSERT_TRUE(disk_fails(false));
+	ASSERT_TRUE(disk_fails(&self->swap, false));
 	EXPECT_LE(ctl->start, bad);
 	EXPECT_EQ(KB - 4, swapped_kb(vm) + resident_kb(vm));
 	EXPECT_LE(KB / 2, swapped_kb(vm));
@@ -984,12 +1003,12 @@ TEST_F_TIMEOUT(failing, write, TIMEOUT)
 {
 	struct mf_vm *vm = &self->vm;
 
-	if (!disk_fails(true))
-		SKIP(return, "no fail_make_request");
+	if (!disk_fails(&self->swap, true))
+		SKIP(return, "no fail_make_request, or no dm-flakey");
 	EXPECT_EQ(EIO, advise(vm, 0, SIZE / 2, POSIX_FADV_DONTNEED));
 	/* Neither does pressure lose it. */
 	set_bytes("memory.reclaim", SIZE / 4);
-	ASSERT_TRUE(disk_fails(false));
+	ASSERT_TRUE(disk_fails(&self->swap, false));
 	run(_metadata, vm);
 	finish(_metadata, vm);
 	EXPECT_EQ(0, advise(vm, 0, 0, POSIX_FADV_DONTNEED));

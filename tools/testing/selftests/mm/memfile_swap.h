@@ -15,11 +15,12 @@
 #define MF_MOUNT	"/tmp/memfile_swap"
 #define MF_DM_NAME	"memfile_swap"
 
-/* MF_MAPPED can be stopped. */
+/* MF_MAPPED can be stopped, and made to fail. */
 enum mf_device { MF_ZRAM, MF_DISK, MF_FILE, MF_ZSWAPPED, MF_MAPPED };
 
 struct mf_swap {
 	enum mf_device device;
+	size_t size;
 	char path[64];
 	char zram[8];		/* the number of the device */
 	bool on;
@@ -87,15 +88,29 @@ static inline bool mf_dmsetup(const char *command)
 	return !system(line);
 }
 
-static inline bool mf_make_mapped(struct mf_swap *swap, const char *disk,
-				  size_t size)
+static inline bool mf_dm_table(struct mf_swap *swap, const char *command,
+			       const char *target, const char *args)
 {
-	char command[96];
+	char line[128];
 
+	snprintf(line, sizeof(line), "--table '0 %zu %s %s 0 %s' %s",
+		 swap->size / 512, target, getenv("MEMFILE_SWAP_DISK"), args,
+		 command);
+	return mf_dmsetup(line);
+}
+
+static inline bool mf_make_mapped(struct mf_swap *swap)
+{
 	snprintf(swap->path, sizeof(swap->path), "/dev/mapper/" MF_DM_NAME);
-	snprintf(command, sizeof(command),
-		 "--table '0 %zu linear %s 0' create", size / 512, disk);
-	return mf_dmsetup(command);
+	return mf_dm_table(swap, "create", "linear", "");
+}
+
+/* Let reads and writes of an MF_MAPPED device fail, or not. */
+static inline bool mf_swap_fail(struct mf_swap *swap, bool fail)
+{
+	/* Seconds that it is up, and down, in turn. */
+	return mf_dm_table(swap, "reload", "flakey", fail ? "0 1" : "1 0") &&
+	       mf_dmsetup("resume");
 }
 
 /*
@@ -128,6 +143,7 @@ static inline const char *mf_swap_add(struct mf_swap *swap,
 		return "MEMFILE_SWAP_DISK is not set";
 
 	swap->device = device;
+	swap->size = size;
 	switch (device) {
 	case MF_ZRAM:
 		if (!mf_make_zram(swap, size))
@@ -138,7 +154,7 @@ static inline const char *mf_swap_add(struct mf_swap *swap,
 			return "no ext2 file system for a swap file";
 		break;
 	case MF_MAPPED:
-		if (!mf_make_mapped(swap, disk, size))
+		if (!mf_make_mapped(swap))
 			return "no device mapper, or no dmsetup";
 		break;
 	case MF_DISK:
