@@ -107,8 +107,9 @@ struct memfile_backing_store {
  *
  * @release: The contents of @folio have gone elsewhere, for good, and it is about
  *	to be freed: make it ordinary memory, in place of the mapping's
- *	free_folio.  If that fails, take a reference that is never dropped.
- *	May sleep.
+ *	free_folio.  May sleep.  Returns 0, or an errno if @folio must never be
+ *	used again.  This, or @relocate that failed to undo, ends what a
+ *	successful @relocate began, which may keep a lock until then.
  *
  * A hypervisor that guards memory itself, such as pKVM on arm64, fits in like
  * this: @block and @unblock have nothing to do, @relocate is one hypercall that
@@ -132,7 +133,7 @@ struct memfile_notifier_ops {
 	void (*unblock)(struct memfile_notifier *n, pgoff_t start, pgoff_t end);
 	int (*relocate)(struct memfile_notifier *n, pgoff_t index,
 			struct folio *dst, struct folio *src);
-	void (*release)(struct memfile_notifier *n, struct folio *folio);
+	int (*release)(struct memfile_notifier *n, struct folio *folio);
 };
 
 /**

@@ -179,6 +179,12 @@ void memfile_migrate_undo(struct folio *src)
 	memfile_folio_lock_forget();
 }
 
+static void memfile_leak(struct folio *folio)
+{
+	pr_err_ratelimited("memfile: pfn %#lx is leaked\n", folio_pfn(folio));
+	folio_get(folio);
+}
+
 static int memfile_relocate(struct memfile *mf, struct folio *dst,
 			    struct folio *src)
 {
@@ -205,19 +211,18 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 	 */
 	ret = folio_migrate_mapping(mf->mapping, dst, src, 0);
 	if (ret) {
-		if (n->ops->relocate(n, index, src, dst)) {
-			/* Then @dst has them for good.  Don't try again. */
-			pr_err_ratelimited("memfile: pfn %#lx is leaked\n",
-					   folio_pfn(dst));
-			folio_get(dst);
-			return -EIO;
+		/* @dst may have them for good, or be spoilt: no other try. */
+		if (n->ops->relocate(n, index, src, dst) ||
+		    n->ops->release(n, dst)) {
+			memfile_leak(dst);
+			ret = -EIO;
 		}
-		n->ops->release(n, dst);
 		return ret;
 	}
 
 	folio_migrate_flags(dst, src);
-	n->ops->release(n, src);
+	if (n->ops->release(n, src))
+		memfile_leak(src);
 	return 0;
 }
 

@@ -354,15 +354,14 @@ static void vm_unblock(struct memfile_notifier *n, pgoff_t start, pgoff_t end)
 		vm->blocked[start] = false;
 }
 
-static void vm_release(struct memfile_notifier *n, struct folio *folio)
+static int vm_release(struct memfile_notifier *n, struct folio *folio)
 {
 	struct test_vm *vm = to_vm(n);
 
 	vm_enter_op(vm, OP_RELEASE);
 	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(folio));
 	vm->released = folio;
-	if (vm->release_fails)
-		folio_get(folio);
+	return vm->release_fails ? -EIO : 0;
 }
 
 static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
@@ -1524,22 +1523,41 @@ static void relocate_that_is_busy_is_retried(struct kunit *test)
 	relocate_fails(test, -EAGAIN, true);
 }
 
-static void relocate_is_undone_if_the_freeze_fails(struct kunit *test)
+/* There and back again. */
+static void vm_move_in_vain(struct test_vm *vm)
 {
-	struct test_vm *vm = vm_setup(test, &sealed_ops);
 	unsigned long src = file_pfn(vm->file, 0);
 
 	vm->hook = hook_get_folio;
 	vm->hook_op = OP_RELOCATE;
 	vm->hook_folio = pfn_folio(src);
-	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
-	KUNIT_EXPECT_EQ(test, vm->relocates, 2);
-	/* There and back again. */
-	KUNIT_ASSERT_NOT_NULL(test, vm->released);
-	KUNIT_EXPECT_NE(test, folio_pfn(vm->released), src);
+	KUNIT_EXPECT_EQ(vm->test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(vm->test, vm->relocates, 2);
+	KUNIT_ASSERT_NOT_NULL(vm->test, vm->released);
+	KUNIT_EXPECT_NE(vm->test, folio_pfn(vm->released), src);
 	vm_expect_in_place(vm, src);
-
 	hook_put_folio(vm);
+}
+
+static void relocate_is_undone_if_the_freeze_fails(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+
+	vm_move_in_vain(vm);
+	vm_expect_moves(vm);
+}
+
+/* Nobody gets it, another try included. */
+static void destination_that_cannot_be_released_leaks(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+
+	vm->release_fails = true;
+	vm_move_in_vain(vm);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(vm->released), 1);
+	folio_put(vm->released);
+
+	vm->release_fails = false;
 	vm_expect_moves(vm);
 }
 
@@ -1704,6 +1722,7 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(relocate_that_breaks_is_not_retried),
 	KUNIT_CASE(relocate_that_is_busy_is_retried),
 	KUNIT_CASE(relocate_is_undone_if_the_freeze_fails),
+	KUNIT_CASE(destination_that_cannot_be_released_leaks),
 	KUNIT_CASE(relocate_that_cannot_be_undone_leaks),
 	KUNIT_CASE(relocate_is_not_begun_with_a_fault_in_flight),
 	KUNIT_CASE(file_stays_once_the_relocator_is_gone),

@@ -12,6 +12,7 @@
  * unmap (block)	one_page_moves, adversary_loses, and others
  * flush, kick		one_page_moves, vcpu_inside_is_kicked_out, and others
  * flush without SPTE	vmsa_in_use_moves_without_an_spte
+ * flush if not bound	vmsa_in_use_moves_when_it_is_not_bound
  * reload of VMSA	vmsa_in_use_moves, adversary_loses
  * sequence bump	fault_that_has_the_source_retries
  * source immutable	one_page_moves: nothing moves
@@ -23,6 +24,7 @@
  * source shared	one_page_moves, adversary_loses, and others
  * flush (clflush)	one_page_moves, and others
  * VM dead		guest_does_not_survive_the_firmware
+ * keeping others out	page_that_cannot_go_back_is_leaked, and others
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -262,7 +264,12 @@ static struct folio *new_folio(struct folio *src, unsigned long private)
 
 static int snp_move(struct snp_test *t, int start, int nr)
 {
-	return gmem_test_move(&t->vm, start, nr, new_folio, 0);
+	int stayed = gmem_test_move(&t->vm, start, nr, new_folio, 0);
+
+	/* Others may have commands again. */
+	KUNIT_EXPECT_TRUE(t->vm.test, sev_cmd_trylock());
+	sev_cmd_unlock();
+	return stayed;
 }
 
 static struct vcpu_svm *snp_create_vcpu(struct snp_test *t, int id)
@@ -317,7 +324,7 @@ static int snp_test_init(struct kunit *test)
 
 	kunit_activate_static_stub(test, rmpupdate, rmpupdate_model);
 	kunit_activate_static_stub(test, __snp_lookup_rmpentry, look_up_in_model);
-	kunit_activate_static_stub(test, sev_do_cmd, command_model);
+	kunit_activate_static_stub(test, __sev_do_cmd_locked, command_model);
 	kunit_activate_static_stub(test, sev_clflush_pfn, clflush_in_model);
 	static_call_update(kvm_x86_gmem_make_shared, make_shared_in_model);
 
@@ -492,7 +499,7 @@ static void snp_use_vmsa(struct snp_test *t, int page)
 	kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, &t->vcpu[0]->vcpu);
 }
 
-static void vmsa_moves(struct kunit *test, bool mapped)
+static void vmsa_moves(struct kunit *test, bool mapped, bool bound)
 {
 	struct snp_test *t = test->priv;
 	u64 pa;
@@ -504,9 +511,16 @@ static void vmsa_moves(struct kunit *test, bool mapped)
 	KUNIT_EXPECT_EQ(test, pa, t->m.vcpu[0].vmsa);
 	if (!mapped)
 		*gmem_test_spte(&t->vm, 1) = 0;
+	if (!bound)
+		gmem_test_unbind(&t->vm);
 
 	/* The vCPU is inside, and hardware has it. */
 	KUNIT_EXPECT_EQ(test, 0, snp_move(t, 1, 1));
+	if (!bound) {
+		/* What has removed the memslot asked for it. */
+		kvm_make_request(KVM_REQ_VMSA_PAGE_RELOAD, &t->vcpu[0]->vcpu);
+		gmem_test_bind(&t->vm);
+	}
 	KUNIT_EXPECT_NE(test, pa, snp_pa(t, 1));
 	KUNIT_EXPECT_FALSE(test, t->m.vcpu[0].inside);
 	snp_expect_freed(t, pa);
@@ -519,12 +533,17 @@ static void vmsa_moves(struct kunit *test, bool mapped)
 
 static void vmsa_in_use_moves(struct kunit *test)
 {
-	vmsa_moves(test, true);
+	vmsa_moves(test, true, true);
 }
 
 static void vmsa_in_use_moves_without_an_spte(struct kunit *test)
 {
-	vmsa_moves(test, false);
+	vmsa_moves(test, false, true);
+}
+
+static void vmsa_in_use_moves_when_it_is_not_bound(struct kunit *test)
+{
+	vmsa_moves(test, false, false);
 }
 
 /* Staying */
@@ -723,9 +742,9 @@ static void status_is_coped_with(struct kunit *test)
 	snp_fill(t, 1);
 	status_now = p;
 	status_seen = 0;
-	kunit_activate_static_stub(test, sev_do_cmd, command_and_look);
+	kunit_activate_static_stub(test, __sev_do_cmd_locked, command_and_look);
 	snp_expect_stays(t);
-	kunit_activate_static_stub(test, sev_do_cmd, command_model);
+	kunit_activate_static_stub(test, __sev_do_cmd_locked, command_model);
 	KUNIT_EXPECT_EQ(test, p->status, status_seen);
 	KUNIT_EXPECT_EQ(test, 2 * t->m.calls[SEV_CMD_SNP_PAGE_MOVE],
 			t->m.calls[SEV_CMD_SNP_PAGE_RECLAIM]);
@@ -756,12 +775,25 @@ static void rmpupdate_fails(struct snp_test *t, int nth, int reclaims)
 
 static void source_that_cannot_be_prepared_is_left_alone(struct kunit *test)
 {
-	rmpupdate_fails(test->priv, 1, 0);
+	rmpupdate_fails(test->priv, 2, 1);
 }
 
 static void destination_that_cannot_be_prepared_is_not_used(struct kunit *test)
 {
-	rmpupdate_fails(test->priv, 2, 1);
+	rmpupdate_fails(test->priv, 1, 0);
+}
+
+/* They may be waiting for a folio that is locked here. */
+static void commands_of_others_are_not_waited_for(struct kunit *test)
+{
+	struct snp_test *t = test->priv;
+
+	snp_fill(t, 1);
+	KUNIT_ASSERT_TRUE(test, sev_cmd_trylock());
+	KUNIT_EXPECT_EQ(test, 1, gmem_test_move(&t->vm, 0, 1, new_folio, 0));
+	sev_cmd_unlock();
+	KUNIT_EXPECT_EQ(test, 0, t->m.rmpupdates);
+	snp_expect_moves(t);
 }
 
 /* It would not be ordinary memory. */
@@ -811,7 +843,7 @@ static void guest_does_not_survive_the_firmware(struct kunit *test)
 
 	snp_fill(t, 1);
 	src = gmem_test_folio(&t->vm, 0);
-	kunit_activate_static_stub(test, sev_do_cmd, die_when_asked_to_move);
+	kunit_activate_static_stub(test, __sev_do_cmd_locked, die_when_asked_to_move);
 	KUNIT_EXPECT_EQ(test, 1, snp_move(t, 0, 1));
 	KUNIT_EXPECT_TRUE(test, t->vm.kvm->vm_dead);
 	KUNIT_EXPECT_PTR_EQ(test, src, gmem_test_folio(&t->vm, 0));
@@ -829,7 +861,6 @@ static void spoil_and_expect_stays(struct snp_test *t,
 	page = snp_model_page(&t->m, snp_pa(t, 0));
 	spoil(page, true);
 	snp_expect_stays(t);
-	KUNIT_EXPECT_EQ(t->vm.test, 0, t->m.rmpupdates);
 	KUNIT_EXPECT_EQ(t->vm.test, 0, t->m.calls[SEV_CMD_SNP_PAGE_MOVE]);
 	spoil(page, false);
 	snp_expect_moves(t);
@@ -1063,12 +1094,14 @@ static struct kunit_case snp_move_cases[] = {
 	KUNIT_CASE(page_that_is_not_bound_moves),
 	KUNIT_CASE(vmsa_in_use_moves),
 	KUNIT_CASE(vmsa_in_use_moves_without_an_spte),
+	KUNIT_CASE(vmsa_in_use_moves_when_it_is_not_bound),
 	KUNIT_CASE(fault_in_flight_keeps_it),
 	KUNIT_CASE(freeze_that_fails_after_the_firmware),
 	KUNIT_CASE(page_that_cannot_go_back_is_leaked),
 	KUNIT_CASE_PARAM(status_is_coped_with, status_gen_params),
 	KUNIT_CASE(source_that_cannot_be_prepared_is_left_alone),
 	KUNIT_CASE(destination_that_cannot_be_prepared_is_not_used),
+	KUNIT_CASE(commands_of_others_are_not_waited_for),
 	KUNIT_CASE(source_that_cannot_be_shared_is_not_freed),
 	KUNIT_CASE(destination_that_cannot_be_reclaimed_is_leaked),
 	KUNIT_CASE(guest_does_not_survive_the_firmware),
