@@ -38,6 +38,8 @@
  *   folio lock			(memfile_get_folio(); held on entry by migration,
  *				 reclaim and memory_failure())
  *     memfile_srcu, kvm->srcu
+ *       sev_cmd_mutex		(tried, but never waited for, in a consumer's
+ *				 relocate; kept until its release)
  *       kvm->mmu_lock		(in a consumer's unmap)
  *         i_pages lock		(__folio_migrate_mapping())
  *       swap cluster lock	(in the swap cache)

@@ -24,7 +24,6 @@
  * source shared	one_page_moves, adversary_loses, and others
  * flush (clflush)	one_page_moves, and others
  * VM dead		guest_does_not_survive_the_firmware
- * keeping others out	page_that_cannot_go_back_is_leaked, and others
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
