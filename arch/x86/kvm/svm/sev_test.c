@@ -24,6 +24,9 @@
  * source shared	one_page_moves, adversary_loses, and others
  * flush (clflush)	one_page_moves, and others
  * VM dead		guest_does_not_survive_the_firmware
+ * VM dead after undo	guest_that_has_lost_a_page_is_dead
+ * trylock		commands_of_others_are_not_waited_for
+ * unlock		status_is_coped_with, and others
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -645,6 +648,30 @@ static void page_that_cannot_go_back_is_leaked(struct kunit *test)
 	snp_recover(t, src, 1);
 }
 
+/* Firmware answers, but does not take the page back. */
+static void hold_source_and_refuse(struct snp_model *m, u64 src, u64 dst)
+{
+	hold_source(m, src, dst);
+	m->fail[SEV_CMD_SNP_PAGE_MOVE] = SEV_RET_HWSEV_RET_UNSAFE;
+}
+
+static void guest_that_has_lost_a_page_is_dead(struct kunit *test)
+{
+	struct snp_test *t = test->priv;
+	struct folio *src;
+
+	snp_fill(t, 1);
+	src = gmem_test_folio(&t->vm, 0);
+	t->m.moved = hold_source_and_refuse;
+	KUNIT_EXPECT_EQ(test, 1, snp_move(t, 0, 1));
+	KUNIT_EXPECT_EQ(test, 2, t->m.calls[SEV_CMD_SNP_PAGE_MOVE]);
+	KUNIT_EXPECT_PTR_EQ(test, src, gmem_test_folio(&t->vm, 0));
+	KUNIT_EXPECT_TRUE(test, t->vm.kvm->vm_dead);
+	/* Nobody gets what it was. */
+	KUNIT_EXPECT_EQ(test, SNP_MODEL_GUEST_VALID, snp_state(t, destination));
+	snp_recover(t, pfn_folio(PHYS_PFN(destination)), 1);
+}
+
 /*
  * Every status that the firmware can have for a page that KVM has it move, and
  * what becomes of it.
@@ -1097,6 +1124,7 @@ static struct kunit_case snp_move_cases[] = {
 	KUNIT_CASE(fault_in_flight_keeps_it),
 	KUNIT_CASE(freeze_that_fails_after_the_firmware),
 	KUNIT_CASE(page_that_cannot_go_back_is_leaked),
+	KUNIT_CASE(guest_that_has_lost_a_page_is_dead),
 	KUNIT_CASE_PARAM(status_is_coped_with, status_gen_params),
 	KUNIT_CASE(source_that_cannot_be_prepared_is_left_alone),
 	KUNIT_CASE(destination_that_cannot_be_prepared_is_not_used),
