@@ -854,6 +854,49 @@ static void destination_that_cannot_be_reclaimed_is_leaked(struct kunit *test)
 	snp_expect_moves(t);
 }
 
+static void firmware_that_cannot_move_is_asked_once(struct kunit *test)
+{
+	struct snp_test *t = test->priv;
+
+	snp_fill(t, 2);
+	t->m.fail[SEV_CMD_SNP_PAGE_MOVE] = SEV_RET_INVALID_COMMAND;
+	snp_expect_stays(t);
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[SEV_CMD_SNP_PAGE_MOVE]);
+	KUNIT_EXPECT_EQ(test, 2, snp_move(t, 0, 2));
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[SEV_CMD_SNP_PAGE_MOVE]);
+	KUNIT_EXPECT_FALSE(test, kvm_gmem_get_supported_flags(t->vm.kvm) &
+			   GUEST_MEMFD_FLAG_MOVABLE);
+	snp_expect_sane(t, 2);
+	snp_expect_all_freed(t);
+}
+
+/* A destination that the RMP does not know, as of memory added later. */
+static struct folio *new_folio_out_of_rmp(struct folio *src,
+					  unsigned long private)
+{
+	struct folio *dst = new_folio(src, private);
+
+	if (dst)
+		snp_model_page(&current_snp()->m,
+			       PFN_PHYS(folio_pfn(dst)))->no_rmp = true;
+	return dst;
+}
+
+static void destination_without_an_entry_is_not_used(struct kunit *test)
+{
+	struct snp_test *t = test->priv;
+	struct snp_model_page *page;
+	unsigned long pfn;
+
+	snp_fill(t, 1);
+	KUNIT_EXPECT_EQ(test, 1, gmem_test_move(&t->vm, 0, 1,
+						new_folio_out_of_rmp, 0));
+	KUNIT_EXPECT_EQ(test, 0, t->m.rmpupdates);
+	xa_for_each(&t->m.pages, pfn, page)
+		page->no_rmp = false;
+	snp_expect_moves(t);
+}
+
 /* Firmware that does not answer any more keeps what it was given. */
 static int die_when_asked_to_move(int cmd, void *data, int *psp_ret)
 {
@@ -1131,6 +1174,8 @@ static struct kunit_case snp_move_cases[] = {
 	KUNIT_CASE(commands_of_others_are_not_waited_for),
 	KUNIT_CASE(source_that_cannot_be_shared_is_not_freed),
 	KUNIT_CASE(destination_that_cannot_be_reclaimed_is_leaked),
+	KUNIT_CASE(firmware_that_cannot_move_is_asked_once),
+	KUNIT_CASE(destination_without_an_entry_is_not_used),
 	KUNIT_CASE(guest_does_not_survive_the_firmware),
 	KUNIT_CASE(large_page_stays),
 	KUNIT_CASE(page_of_another_guest_stays),

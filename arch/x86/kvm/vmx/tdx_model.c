@@ -567,6 +567,8 @@ u64 tdx_model_seamcall(struct tdx_model *m, u64 fn, struct tdx_module_args *args
 		err = range_unblock(m, &in, args);
 		break;
 	case TDH_MEM_PAGE_RELOCATE:
+		if (m->no_relocate)
+			return TDX_OPERAND_INVALID | TDX_OPERAND_ID_RAX;
 		err = page_relocate(m, &in, args);
 		break;
 	case TDH_MEM_PAGE_REMOVE:

@@ -118,6 +118,7 @@ struct tdx_model {
 	/* Called when a page has been relocated. */
 	void (*relocated)(struct tdx_model *m, u64 gpa);
 	bool wbinvd_fails;
+	bool no_relocate;	/* an old module */
 	/* Something that hardware would not have survived. */
 	const char *violation;
 };

@@ -701,6 +701,25 @@ static void status_is_coped_with(struct kunit *test)
 	t->m.fatal = false;
 }
 
+static void module_that_cannot_relocate_is_asked_once(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+
+	td_fill(t, 2);
+	t->m.no_relocate = true;
+	td_expect_stays(t, NULL);
+	KUNIT_EXPECT_EQ(test, 1, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	td_expect_sane(t, 2);
+
+	memset(t->m.calls, 0, sizeof(t->m.calls));
+	KUNIT_EXPECT_EQ(test, 2, td_move(t, 0, 2, NULL));
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_RANGE_BLOCK]);
+	KUNIT_EXPECT_EQ(test, 0, t->m.calls[TDH_MEM_PAGE_RELOCATE]);
+	KUNIT_EXPECT_FALSE(test, kvm_gmem_get_supported_flags(&t->td->kvm) &
+			   GUEST_MEMFD_FLAG_MOVABLE);
+	td_expect_sane(t, 2);
+}
+
 /* What keeps TDX keys in caches must not be used by anybody else. */
 static void page_that_cannot_be_flushed_is_not_freed(struct kunit *test)
 {
@@ -935,6 +954,7 @@ static struct kunit_case tdx_move_cases[] = {
 	KUNIT_CASE(page_that_cannot_go_back_is_leaked),
 	KUNIT_CASE(given_up_before_it_is_relocated),
 	KUNIT_CASE_PARAM(status_is_coped_with, status_gen_params),
+	KUNIT_CASE(module_that_cannot_relocate_is_asked_once),
 	KUNIT_CASE(page_that_cannot_be_flushed_is_not_freed),
 	KUNIT_CASE(large_leaf_stays),
 	KUNIT_CASE(blocked_page_is_zapped),
