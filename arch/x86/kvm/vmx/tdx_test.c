@@ -9,8 +9,10 @@
  * What fails when a step is left out, as tried.  A splat ends the run.
  *
  * block (in the batch)	one_page_moves, batch_takes_one_track, and others
- * block (at all)	one_page_moves: nothing moves
- * track		splat: nothing can be unblocked either
+ * block (at all)	nothing moves, and a splat in the end
+ * track (in the batch)	one_page_moves, batch_takes_one_track, and others
+ * track (relocating)	td_is_finalized_before_its_page_is_relocated,
+ *			freeze_that_fails_after_the_firmware
  * kick			splat: no other epoch can begin
  * unblock		given_up_before_it_is_relocated, status_is_coped_with
  * flush (WBINVD)	one_page_moves, adversary_loses, and others
