@@ -599,6 +599,16 @@ static void set_vcpu_holds_tree(struct tdx_model *m)
 	m->vcpu[0].holds = BIT(TDX_MODEL_LOCK_TREE);
 }
 
+static void set_not_blocked(struct tdx_model *m)
+{
+	m->sept[0].state = TDX_MODEL_MAPPED;
+}
+
+static void set_not_tracked(struct tdx_model *m)
+{
+	tdx_model_page(m, m->sept[0].hpa)->bepoch = m->epoch;
+}
+
 static void set_fatal(struct tdx_model *m)
 {
 	m->fatal = true;
@@ -631,6 +641,12 @@ static const struct status_param statuses[] = {
 	  .moves = true },
 	{ "vCPU holds SEPT tree for BLOCK", TDH_MEM_RANGE_BLOCK,
 	  TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT, set_vcpu_holds_tree,
+	  .moves = true },
+	{ "not blocked", TDH_MEM_PAGE_RELOCATE,
+	  TDX_GPA_RANGE_NOT_BLOCKED | TDX_OPERAND_ID_RCX, set_not_blocked,
+	  .moves = true },
+	{ "not tracked", TDH_MEM_PAGE_RELOCATE,
+	  TDX_TLB_TRACKING_NOT_DONE | TDX_OPERAND_ID_RCX, set_not_tracked,
 	  .moves = true },
 	{ "source busy for long", TDH_MEM_PAGE_RELOCATE,
 	  TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX,
