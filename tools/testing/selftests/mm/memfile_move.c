@@ -97,23 +97,6 @@ static size_t pages_in_block(__u64 *pfn, int block)
 	return n;
 }
 
-static void on_alarm(int sig)
-{
-}
-
-/* Offlining goes on trying until a signal ends it. */
-static int offline_for(int block, int seconds)
-{
-	struct sigaction sa = { .sa_handler = on_alarm };
-	int ret;
-
-	sigaction(SIGALRM, &sa, NULL);
-	alarm(seconds);
-	ret = mf_set_block(block, "offline");
-	alarm(0);
-	return ret;
-}
-
 /* Ask for big pages, and give them back; false if there were none. */
 static bool fill_pool(const char *pool, unsigned long nr)
 {
@@ -320,7 +303,7 @@ TEST_F_TIMEOUT(memory, offline_block, TIMEOUT)
 		if (block == last || !mf_block_is(block, "valid_zones",
 						  "Movable"))
 			continue;
-		if (!offline_for(block, 30))
+		if (!mf_offline_block(block, 30))
 			break;
 	}
 	ASSERT_GT(NR, i) {
@@ -551,7 +534,7 @@ TEST_F_TIMEOUT(mapped, longterm_pin, TIMEOUT)
 		EXPECT_FALSE(mf_block_is(now_in, "valid_zones", "Movable"));
 	/* Of other blocks it is not known whether they can go at all. */
 	if (block == self->block.nr)
-		EXPECT_EQ(0, offline_for(block, 60));
+		EXPECT_EQ(0, mf_offline_block(block, 60));
 	finish(_metadata, vm);
 }
 
@@ -649,7 +632,7 @@ TEST_F_TIMEOUT(unmovable, stays, TIMEOUT)
 
 	block = before[NR / 2] / mf_block_pages();
 	if (mf_block_is(block, "state", "online")) {
-		EXPECT_NE(0, offline_for(block, 3));
+		EXPECT_NE(0, mf_offline_block(block, 3));
 		EXPECT_TRUE(mf_block_is(block, "state", "online"));
 		expect_unmoved(_metadata, vm, before);
 	}

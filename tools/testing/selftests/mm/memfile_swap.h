@@ -80,7 +80,7 @@ static inline bool mf_make_file(struct mf_swap *swap, const char *disk,
 /* Without udev, which there may not be. */
 static inline bool mf_dmsetup(const char *command)
 {
-	char line[160];
+	char line[192];
 
 	snprintf(line, sizeof(line),
 		 "DM_DISABLE_UDEV=1 dmsetup %s " MF_DM_NAME " >/dev/null 2>&1",
@@ -183,10 +183,6 @@ static inline const char *mf_swap_on(struct mf_swap *swap,
 	    strtol(line, NULL, 10))
 		return "other swap is on";
 	return mf_swap_add(swap, device, size, 1);
-}
-
-static inline void mf_on_alarm(int sig)
-{
 }
 
 /*

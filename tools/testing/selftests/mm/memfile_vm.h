@@ -748,6 +748,26 @@ static inline int mf_set_block(int block, const char *state)
 	return mf_write(path, state);
 }
 
+static inline void mf_on_alarm(int sig)
+{
+}
+
+/*
+ * Offlining goes on trying until a signal ends it, and may be at it for good if
+ * something took a page of the block just when that was isolated.
+ */
+static inline int mf_offline_block(int block, int seconds)
+{
+	struct sigaction sa = { .sa_handler = mf_on_alarm };
+	int ret;
+
+	sigaction(SIGALRM, &sa, NULL);
+	alarm(seconds);
+	ret = mf_set_block(block, "offline");
+	alarm(0);
+	return ret;
+}
+
 static inline __u64 mf_block_pages(void)
 {
 	char text[32];
@@ -792,7 +812,7 @@ static inline struct mf_block mf_movable_block(int node)
 			    (!block.made &&
 			     !mf_block_is(nr, "valid_zones", "Movable")))
 				continue;
-			if (mf_set_block(nr, "offline"))
+			if (mf_offline_block(nr, 30))
 				continue;
 			block.nr = nr;
 			if (!mf_set_block(nr, "online_movable"))
@@ -808,7 +828,7 @@ static inline struct mf_block mf_movable_block(int node)
 static inline void mf_restore_block(struct mf_block block)
 {
 	if (block.made)
-		mf_set_block(block.nr, "offline");
+		mf_offline_block(block.nr, 30);
 	if (block.nr && mf_block_is(block.nr, "state", "offline"))
 		mf_set_block(block.nr, block.made ? "online" :
 						    "online_movable");
