@@ -102,8 +102,9 @@ struct memfile_backing_store {
  *	it, it is called again with the two swapped, without @block and @flush.
  *	If that fails, @dst is never used again, and what the consumer finds
  *	there is lost to the file.  May sleep.  Returns 0; -EAGAIN if trying
- *	again soon may help; any other errno if not.  On error nothing has
- *	changed.
+ *	again soon may help; -EOPNOTSUPP if the consumer turns out to be unable
+ *	to move anything, then the file does not move any more; any other errno
+ *	if @src has to stay.  On error nothing has changed.
  *
  * @release: The contents of @folio have gone elsewhere, for good, and it is about
  *	to be freed: make it ordinary memory, in place of the mapping's

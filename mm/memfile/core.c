@@ -38,6 +38,8 @@
  *   folio lock			(memfile_get_folio(); held on entry by migration,
  *				 reclaim and memory_failure())
  *     memfile_srcu, kvm->srcu
+ *       invalidate_lock	(tried, but never waited for, where a consumer
+ *				 turns out not to be able to relocate)
  *       sev_cmd_mutex		(tried, but never waited for, in a consumer's
  *				 relocate; kept until its release)
  *       kvm->mmu_lock		(in a consumer's unmap)
@@ -151,6 +153,22 @@ static int memfile_narrow(struct memfile *mf, unsigned long caps)
 	return ret;
 }
 
+/*
+ * What only one consumer could transfer stays where it is, in ZONE_MOVABLE, too,
+ * since that one is gone, or cannot do it after all.  Nothing is in swap: no file
+ * with such a consumer is swapped.
+ */
+void memfile_stay(struct memfile *mf)
+{
+	lockdep_assert_held_write(&mf->mapping->invalidate_lock);
+
+	trace_memfile_caps(mf, mf->caps, 0);
+	WRITE_ONCE(mf->asked, 0);
+	WRITE_ONCE(mf->caps, 0);
+	mapping_set_unmovable(mf->mapping);
+	mapping_set_gfp_mask(mf->mapping, GFP_HIGHUSER);
+}
+
 /* Called with a consumer added, removed or changed. */
 static int memfile_update_caps(struct memfile *mf)
 {
@@ -259,13 +277,7 @@ void memfile_notifier_unregister(struct memfile_notifier *n)
 	filemap_invalidate_lock(mf->mapping);
 	list_del_rcu(&n->list);
 	if (mf->relocator == n) {
-		/*
-		 * What only @n could transfer stays where it is.  Nothing is in
-		 * swap, since no file with such a consumer is swapped.
-		 */
-		mapping_set_unmovable(mf->mapping);
-		mf->asked = 0;
-		mf->caps = 0;
+		memfile_stay(mf);
 		/* Pairs with the acquire in memfile_migrate_folio(). */
 		smp_store_release(&mf->relocator, NULL);
 	}
@@ -344,7 +356,7 @@ bool memfile_folio_may_stay(struct folio *folio)
  */
 static bool memfile_folio_misplaced(struct memfile *mf, struct folio *folio)
 {
-	if (!mf->asked || likely(memfile_folio_may_stay(folio)))
+	if (!READ_ONCE(mf->asked) || likely(memfile_folio_may_stay(folio)))
 		return false;
 
 	smp_mb(); /* Pairs with the one in memfile_make_unmovable(). */

@@ -64,6 +64,7 @@ void memfile_unmap_folio(struct memfile *mf, struct folio *folio);
 void memfile_flush(struct memfile *mf);
 bool memfile_tolerated(struct memfile *mf, unsigned long cap);
 bool memfile_folio_may_stay(struct folio *folio);
+void memfile_stay(struct memfile *mf);
 
 #ifdef CONFIG_MIGRATION
 static inline bool folio_is_memfile(struct folio *folio)

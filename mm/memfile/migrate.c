@@ -185,6 +185,15 @@ static void memfile_leak(struct folio *folio)
 	folio_get(folio);
 }
 
+/* Who holds the lock may be waiting for the folio lock: then the next move. */
+static void memfile_try_stay(struct memfile *mf)
+{
+	if (!down_write_trylock(&mf->mapping->invalidate_lock))
+		return;
+	memfile_stay(mf);
+	filemap_invalidate_unlock(mf->mapping);
+}
+
 static int memfile_relocate(struct memfile *mf, struct folio *dst,
 			    struct folio *src)
 {
@@ -194,7 +203,7 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 
 	guard(srcu)(&memfile_srcu);
 	n = READ_ONCE(mf->relocator);
-	if (!n)
+	if (!n || mapping_unmovable(mf->mapping))
 		return -EOPNOTSUPP;
 
 	/* What must be taken back below had better not be begun. */
@@ -202,6 +211,8 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 		return -EAGAIN;
 
 	ret = n->ops->relocate(n, index, dst, src);
+	if (ret == -EOPNOTSUPP)
+		memfile_try_stay(mf);
 	if (ret)
 		return ret;
 

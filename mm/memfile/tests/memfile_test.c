@@ -1603,8 +1603,65 @@ static void file_stays_once_the_relocator_is_gone(struct kunit *test)
 	unsigned long src = file_pfn(vm->file, 0);
 
 	vm_detach(vm);
+	file_expect_movable(vm->file, false);
 	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
 	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 0), src);
+}
+
+/* Nor does it when that one cannot do it: pages are where they are. */
+static void relocator_that_is_unable_is_asked_once(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	struct test_vm *rigid = vm_create(vm->file, &plain_ops, 0);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm_write(vm, 1, TEST_VALUE);
+	file_misplace(vm->file, 2);
+	vm->relocate_error = -EOPNOTSUPP;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 2), 2);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 1);
+	KUNIT_EXPECT_FALSE(test, vm->blocked[1]);
+	vm_expect_in_place(vm, src);
+
+	file_expect_movable(vm->file, false);
+	file_expect_fdinfo(vm->file, "none", 2, 0);
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 2), 2);
+	KUNIT_EXPECT_EQ(test, vm->blocks, 2);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 1);
+
+	/* Nobody waits for what cannot move to move out. */
+	KUNIT_EXPECT_EQ(test, memfile_notifier_update(&vm->n), 0);
+	KUNIT_EXPECT_EQ(test, vm_register(rigid), 0);
+	vm_detach(rigid);
+	file_expect_movable(vm->file, false);
+}
+
+/* Lockdep would not have it waited for here. */
+static void hook_lock_file(struct test_vm *vm)
+{
+	vm->hook = NULL;
+	KUNIT_EXPECT_TRUE(vm->test,
+			  down_write_trylock(&vm->file->mapping->invalidate_lock));
+}
+
+/* Who has the lock may be waiting for the folio that is being moved. */
+static void relocator_is_asked_again_if_the_file_is_locked(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup(test, &sealed_ops);
+	unsigned long src = file_pfn(vm->file, 0);
+
+	vm->relocate_error = -EOPNOTSUPP;
+	vm->hook = hook_lock_file;
+	vm->hook_op = OP_RELOCATE;
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	filemap_invalidate_unlock(vm->file->mapping);
+	file_expect_movable(vm->file, true);
+	vm_expect_in_place(vm, src);
+
+	KUNIT_EXPECT_EQ(test, file_move(vm->file, 1), 1);
+	KUNIT_EXPECT_EQ(test, vm->relocates, 2);
+	file_expect_movable(vm->file, false);
+	vm_expect_in_place(vm, src);
 }
 
 static void two_relocators_move_nothing(struct kunit *test)
@@ -1726,6 +1783,8 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(relocate_that_cannot_be_undone_leaks),
 	KUNIT_CASE(relocate_is_not_begun_with_a_fault_in_flight),
 	KUNIT_CASE(file_stays_once_the_relocator_is_gone),
+	KUNIT_CASE(relocator_that_is_unable_is_asked_once),
+	KUNIT_CASE(relocator_is_asked_again_if_the_file_is_locked),
 	KUNIT_CASE(two_relocators_move_nothing),
 	KUNIT_CASE(narrowing_moves_misplaced_folios_out),
 	KUNIT_CASE(narrowing_that_fails_leaves_all_as_it_was),
