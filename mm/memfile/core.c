@@ -60,6 +60,7 @@
  *	who have replaced its folio by a swap entry.
  */
 #include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/export.h>
 #include <linux/fadvise.h>
 #include <linux/fs.h>
@@ -348,6 +349,7 @@ bool memfile_folio_may_stay(struct folio *folio)
 
 	return folio_is_longterm_pinnable(folio);
 }
+EXPORT_SYMBOL_IF_KUNIT(memfile_folio_may_stay);
 
 /*
  * The file may have become unmovable since the gfp mask was read for the new

@@ -7,6 +7,7 @@
  *
  *	echo 1 > /sys/kernel/debug/kunit/kvm_gmem/run
  */
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/fadvise.h>
 #include <linux/falloc.h>
@@ -17,6 +18,8 @@
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
+
+#include "../../mm/memfile/internal.h"
 
 #define GMEM_SIZE	(16 * PAGE_SIZE)
 #define GMEM_FLAGS	(GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_MOVABLE)
@@ -76,7 +79,7 @@ static struct file *gmem_test_create_file(struct kunit *test, int *fd,
 	return file;
 }
 
-static void gmem_test_bind(struct kunit *test, int fd)
+static long gmem_test_bind(struct kunit *test, int fd)
 {
 	struct kvm_userspace_memory_region2 slot = {
 		.flags = KVM_MEM_GUEST_MEMFD,
@@ -84,9 +87,8 @@ static void gmem_test_bind(struct kunit *test, int fd)
 		.guest_memfd = fd,
 	};
 
-	KUNIT_EXPECT_EQ(test, 0,
-			gmem_test_ioctl(test, KVM_SET_USER_MEMORY_REGION2,
-					&slot, sizeof(slot)));
+	return gmem_test_ioctl(test, KVM_SET_USER_MEMORY_REGION2, &slot,
+			       sizeof(slot));
 }
 
 static long gmem_test_flags(struct kunit *test)
@@ -104,7 +106,7 @@ static void bound_file_stops_moving(struct kunit *test)
 	int fd;
 
 	file = gmem_test_create_file(test, &fd, GMEM_FLAGS);
-	gmem_test_bind(test, fd);
+	KUNIT_EXPECT_EQ(test, 0, gmem_test_bind(test, fd));
 	close_fd(fd);
 	KUNIT_EXPECT_FALSE(test, mapping_unmovable(file->f_mapping));
 
@@ -123,7 +125,7 @@ static void file_stops_moving_when_it_is_bound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, kvm_gmem_set_unmovable(t->kvm));
 	KUNIT_EXPECT_FALSE(test, mapping_unmovable(file->f_mapping));
 
-	gmem_test_bind(test, fd);
+	KUNIT_EXPECT_EQ(test, 0, gmem_test_bind(test, fd));
 	close_fd(fd);
 	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));
 }
@@ -139,7 +141,7 @@ static void swapped_memory_is_brought_in(struct kunit *test)
 		kunit_skip(test, "memory is not swapped by this kernel");
 
 	file = gmem_test_create_file(test, &fd, GUEST_MEMFD_FLAG_SWAPPABLE);
-	gmem_test_bind(test, fd);
+	KUNIT_EXPECT_EQ(test, 0, gmem_test_bind(test, fd));
 	close_fd(fd);
 	mapping = file->f_mapping;
 
@@ -156,6 +158,41 @@ static void swapped_memory_is_brought_in(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mapping_unmovable(mapping));
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
 			vfs_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
+}
+
+static bool nothing_may_stay(struct folio *folio)
+{
+	return false;
+}
+
+/* Its memory is in the way where it is, and cannot be anywhere else. */
+static void file_that_cannot_be_bound_goes_on_moving(struct kunit *test)
+{
+	struct gmem_test *t = test->priv;
+	struct file *file;
+	int fd, r;
+
+	if (!(gmem_test_flags(test) & GUEST_MEMFD_FLAG_SWAPPABLE))
+		kunit_skip(test, "memory is not swapped by this kernel");
+
+	file = gmem_test_create_file(test, &fd, GUEST_MEMFD_FLAG_SWAPPABLE);
+	KUNIT_EXPECT_EQ(test, 0, kvm_gmem_set_unmovable(t->kvm));
+
+	kunit_activate_static_stub(test, memfile_folio_may_stay,
+				   nothing_may_stay);
+	KUNIT_EXPECT_EQ(test, -EBUSY, gmem_test_bind(test, fd));
+	kunit_deactivate_static_stub(test, memfile_folio_may_stay);
+
+	/* As before, the VM would let it swap, not just the file. */
+	r = vfs_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+	if (r == -ENOSPC)
+		kunit_skip(test, "no swap is on");
+	KUNIT_EXPECT_EQ(test, 0, r);
+	KUNIT_EXPECT_EQ(test, 0, file->f_mapping->nrpages);
+
+	KUNIT_EXPECT_EQ(test, 0, gmem_test_bind(test, fd));
+	close_fd(fd);
+	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));
 }
 
 static void flag_is_refused_afterwards(struct kunit *test)
@@ -216,6 +253,7 @@ static struct kunit_case gmem_test_cases[] = {
 	KUNIT_CASE(bound_file_stops_moving),
 	KUNIT_CASE(file_stops_moving_when_it_is_bound),
 	KUNIT_CASE(swapped_memory_is_brought_in),
+	KUNIT_CASE(file_that_cannot_be_bound_goes_on_moving),
 	KUNIT_CASE(flag_is_refused_afterwards),
 	{}
 };
@@ -229,3 +267,5 @@ static struct kunit_suite gmem_test_suite = {
 };
 
 kunit_test_suite(gmem_test_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");

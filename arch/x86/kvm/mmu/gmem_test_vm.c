@@ -145,11 +145,17 @@ void gmem_test_let_go(struct gmem_test_vm *vm)
  * What firmware guards moves if the flag says so, and is never swapped; with
  * "always" in /sys/kernel/mm/memfile/movable, too.
  */
-void gmem_test_expect_opt_in(struct gmem_test_vm *vm)
+void gmem_test_expect_refused(struct gmem_test_vm *vm, u64 flags)
 {
 	struct kvm_create_guest_memfd args = {
-		.size = PAGE_SIZE, .flags = GUEST_MEMFD_FLAG_SWAPPABLE,
+		.size = PAGE_SIZE, .flags = flags,
 	};
+
+	KUNIT_EXPECT_EQ(vm->test, -EINVAL, kvm_gmem_create(vm->kvm, &args));
+}
+
+void gmem_test_expect_opt_in(struct gmem_test_vm *vm)
+{
 	u64 flags = kvm_gmem_get_supported_flags(vm->kvm);
 	struct kunit *test = vm->test;
 	struct file *file;
@@ -159,7 +165,7 @@ void gmem_test_expect_opt_in(struct gmem_test_vm *vm)
 	KUNIT_EXPECT_FALSE(test, mapping_unmovable(vm->file->f_mapping));
 	KUNIT_EXPECT_TRUE(test, mapping_unevictable(vm->file->f_mapping));
 
-	KUNIT_EXPECT_EQ(test, -EINVAL, kvm_gmem_create(vm->kvm, &args));
+	gmem_test_expect_refused(vm, GUEST_MEMFD_FLAG_SWAPPABLE);
 
 	file = create_file(vm, 0, 1);
 	KUNIT_EXPECT_TRUE(test, mapping_unmovable(file->f_mapping));

@@ -39,6 +39,7 @@ int gmem_test_move(struct gmem_test_vm *vm, int start, int nr,
 		   new_folio_t *new_folio, unsigned long private);
 void gmem_test_hold(struct gmem_test_vm *vm, int page);
 void gmem_test_let_go(struct gmem_test_vm *vm);
+void gmem_test_expect_refused(struct gmem_test_vm *vm, u64 flags);
 void gmem_test_expect_opt_in(struct gmem_test_vm *vm);
 
 #endif /* __KVM_X86_MMU_GMEM_TEST_VM_H */

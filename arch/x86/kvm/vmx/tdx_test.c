@@ -794,6 +794,15 @@ static void memory_moves_only_with_the_flag(struct kunit *test)
 	gmem_test_expect_opt_in(&t->vm);
 }
 
+/* Shared EPT would go on mapping what was moved away. */
+static void memory_that_can_be_shared_does_not_move(struct kunit *test)
+{
+	struct td_test *t = test->priv;
+
+	gmem_test_expect_refused(&t->vm, GUEST_MEMFD_FLAG_MOVABLE |
+					 GUEST_MEMFD_FLAG_MMAP);
+}
+
 /*
  * The adversary: at random, guests access and accept memory, the host moves and
  * frees it, locks are taken, and references are held.  The guest must always
@@ -976,6 +985,7 @@ static struct kunit_case tdx_move_cases[] = {
 	KUNIT_CASE(large_leaf_stays),
 	KUNIT_CASE(blocked_page_is_zapped),
 	KUNIT_CASE(memory_moves_only_with_the_flag),
+	KUNIT_CASE(memory_that_can_be_shared_does_not_move),
 	KUNIT_CASE(adversary_loses),
 	{}
 };

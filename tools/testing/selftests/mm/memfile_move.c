@@ -575,6 +575,36 @@ TEST_F_TIMEOUT(mapped, kvmclock, TIMEOUT)
 	finish(_metadata, vm);
 }
 
+/*
+ * What else is mapped at the slot's address is out of the guest's reach, what
+ * KVM maps in advance around a fault if the TDP MMU is off included.
+ */
+TEST(slot_address_is_other_memory)
+{
+	const char *lacks = mf_lacks(MF_BOUND, GUEST_MEMFD_FLAG_MOVABLE);
+	__u64 *other, differ = 0;
+	struct mf_vm vm;
+	size_t i;
+
+	if (lacks)
+		SKIP(return, "%s", lacks);
+	mf_create(_metadata, &vm, MF_BOUND, SIZE, GUEST_MEMFD_FLAG_MOVABLE, 1);
+	other = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(MAP_FAILED, other);
+	ASSERT_EQ(0, mf_set_slot(&vm, 0));
+	vm.hva = (__u64)other;
+	ASSERT_EQ(0, mf_set_slot(&vm, SIZE));
+
+	run(_metadata, &vm);
+	mf_compact();
+	mf_verify(_metadata, &vm.vcpu[0]);
+	for (i = 0; i < SIZE / sizeof(*other); i++)
+		differ |= other[i];
+	EXPECT_EQ(0, differ);
+	finish(_metadata, &vm);
+}
+
 /* A file that did not ask stays where it is, as ever. */
 FIXTURE(unmovable)
 {
