@@ -220,6 +220,9 @@ int memfile_migrate_unmap(struct folio *src);
 void memfile_migrate_flush(struct list_head *folios);
 void memfile_migrate_undo(struct folio *src);
 
+/* For mm/vmscan.c. */
+void memfile_unmap_poisoned(struct folio *folio);
+
 #else
 
 #define memfile_migrate_folio	NULL
@@ -234,6 +237,10 @@ static inline void memfile_migrate_flush(struct list_head *folios)
 }
 
 static inline void memfile_migrate_undo(struct folio *src)
+{
+}
+
+static inline void memfile_unmap_poisoned(struct folio *folio)
 {
 }
 

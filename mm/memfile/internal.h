@@ -83,6 +83,9 @@ static inline int memfile_make_unmovable(struct memfile *mf)
 #endif
 
 #ifdef CONFIG_MEMFILE_SWAP
+struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
+				swp_entry_t entry, struct swap_info_struct *si,
+				bool alone);
 struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 				swp_entry_t entry, struct swap_info_struct *si,
 				unsigned int state);

@@ -93,13 +93,28 @@ static void memfile_unmap_for_move(struct memfile *mf, struct folio *folio)
 }
 
 /**
+ * memfile_unmap_poisoned - take a broken folio away from its consumers
+ * @folio: any folio with PG_hwpoison, locked
+ *
+ * For those who have isolated it, since memory_failure() does not handle what it
+ * finds isolated.
+ *
+ * Context: May sleep.
+ */
+void memfile_unmap_poisoned(struct folio *folio)
+{
+	if (folio_is_memfile(folio))
+		memfile_error_remove_folio(folio->mapping, folio);
+}
+
+/**
  * memfile_migrate_unmap - the unmap phase of a move
  * @src: any folio about to be moved, locked and isolated, in no page table
  *
  * Context: May sleep.
- * Return: 0, also if @src is not of a memfile; -EOPNOTSUPP if the file is
- * unmovable; -EAGAIN if somebody uses @src; -EBUSY if a consumer has come not
- * to tolerate moves.
+ * Return: 0, also if @src is not of a memfile; -EHWPOISON if it is broken;
+ * -EOPNOTSUPP if the file is unmovable; -EAGAIN if somebody uses @src; -EBUSY
+ * if a consumer has come not to tolerate moves.
  */
 int memfile_migrate_unmap(struct folio *src)
 {
@@ -108,6 +123,11 @@ int memfile_migrate_unmap(struct folio *src)
 
 	if (!folio_is_memfile(src))
 		return 0;
+
+	if (unlikely(folio_test_hwpoison(src))) {
+		memfile_unmap_poisoned(src);
+		return -EHWPOISON;
+	}
 
 	/* Spare the consumer faults over a folio that cannot move now. */
 	if (mapping_unmovable(src->mapping))
@@ -203,7 +223,7 @@ static int memfile_relocate(struct memfile *mf, struct folio *dst,
 
 	guard(srcu)(&memfile_srcu);
 	n = READ_ONCE(mf->relocator);
-	if (!n || mapping_unmovable(mf->mapping))
+	if (!n)
 		return -EOPNOTSUPP;
 
 	/* What must be taken back below had better not be begun. */

@@ -53,6 +53,7 @@
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
+#include <linux/swap_ops.h>
 #include <linux/wait_bit.h>
 
 #include <trace/events/memfile.h>
@@ -187,26 +188,39 @@ bool memfile_folio_young(struct folio *folio)
 /* In */
 
 /*
- * Begin to read @entry into the swap cache, @alone or with its neighbours.
- * Returns the folio, or an error.
+ * Begin to read @entry into the swap cache.  Returns the folio, or an error;
+ * @alone without its neighbours, and -EEXIST if somebody else has begun to read
+ * it meanwhile, perhaps with them.  Tests redirect this.
  */
-static struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
-				       swp_entry_t entry,
-				       struct swap_info_struct *si, bool alone)
+struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
+				swp_entry_t entry, struct swap_info_struct *si,
+				bool alone)
 {
 	gfp_t gfp = mapping_gfp_mask(mf->mapping);
+	struct swap_io_ctx ctx = {};
 	struct mempolicy *policy;
 	struct folio *folio;
+
+	KUNIT_STATIC_STUB_REDIRECT(memfile_read_swap, mf, index, entry, si,
+				   alone);
 
 	policy = mpol_shared_policy_lookup(&mf->policy, index);
 	if (!policy)
 		policy = get_task_policy(current);
 
+	if (alone) {
+		folio = swap_cache_alloc_folio(entry, gfp, BIT(0), NULL, policy,
+					       index);
+		if (!IS_ERR(folio)) {
+			swap_read_folio(&ctx, folio);
+			swap_read_submit(&ctx);
+		}
 	/* Other flags may change; this one does not while the device is on. */
-	if (alone || data_race(si->flags & SWP_SYNCHRONOUS_IO))
+	} else if (data_race(si->flags & SWP_SYNCHRONOUS_IO)) {
 		folio = swapin_sync(entry, gfp, BIT(0), NULL, policy, index);
-	else
+	} else {
 		folio = swap_cluster_readahead(entry, gfp, policy, index);
+	}
 	mpol_cond_put(policy);
 
 	return folio ?: ERR_PTR(-ENOMEM);
@@ -241,21 +255,25 @@ struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 				swp_entry_t entry, struct swap_info_struct *si,
 				unsigned int state)
 {
+	bool alone = false, read_alone;
 	struct folio *folio;
-	bool alone = false;
 	int ret;
 
 	KUNIT_STATIC_STUB_REDIRECT(memfile_load_swap, mf, index, entry, si,
 				   state);
 
 	for (;;) {
+		read_alone = false;
 		folio = swap_cache_get_folio(entry);
 		if (folio) {
 			swap_update_readahead(folio, NULL, 0);
 		} else {
 			folio = memfile_read_swap(mf, index, entry, si, alone);
+			if (folio == ERR_PTR(-EEXIST))
+				continue;
 			if (IS_ERR(folio))
 				return folio;
+			read_alone = alone;
 			/* There may be no process: this serves swapoff, too. */
 			count_vm_event(PGMAJFAULT);
 			count_memcg_folio_events(folio, PGMAJFAULT, 1);
@@ -268,11 +286,11 @@ struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 		}
 
 		/*
-		 * A read of neighbours fails for all of them: try again without
-		 * them.  But what memory_failure() has taken away may never
-		 * have been written.
+		 * A read of neighbours fails for all of them, whoever did it:
+		 * try again without them.  But what memory_failure() has taken
+		 * away may never have been written.
 		 */
-		if (alone || folio_test_uptodate(folio) ||
+		if (read_alone || folio_test_uptodate(folio) ||
 		    folio_test_hwpoison(folio) || folio_test_large(folio) ||
 		    !folio_matches_swap_entry(folio, entry))
 			return folio;

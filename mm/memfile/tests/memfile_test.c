@@ -1382,6 +1382,23 @@ static void migrate_poisoned_folio_returns_ehwpoison(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
 }
 
+/* memory_failure() gave up on it, as it was isolated. */
+static void isolated_poisoned_folio_is_unmapped_by_a_move(struct kunit *test)
+{
+	struct test_vm *vm;
+	struct folio *folio;
+
+	need_hwpoison(test);
+	vm = vm_setup(test, &plain_ops);
+	folio = file_grab(vm->file, 0);
+	poison(test, folio);
+	KUNIT_EXPECT_EQ(test, memfile_migrate_unmap(folio), -EHWPOISON);
+	file_ungrab(folio);
+
+	KUNIT_EXPECT_FALSE(test, vm_maps(vm, folio_pfn(folio)));
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+}
+
 static void failing_to_allocate_unmaps_nothing(struct kunit *test)
 {
 	struct test_vm *vm = vm_setup(test, &plain_ops);
@@ -1768,6 +1785,7 @@ static struct kunit_case memfile_migrate_cases[] = {
 	KUNIT_CASE(consumer_is_asked_again_before_each_move),
 	KUNIT_CASE(unmovable_file_is_left_alone),
 	KUNIT_CASE(migrate_poisoned_folio_returns_ehwpoison),
+	KUNIT_CASE(isolated_poisoned_folio_is_unmapped_by_a_move),
 	KUNIT_CASE(failing_to_allocate_unmaps_nothing),
 	KUNIT_CASE(unregister_flushes_what_a_batch_has_unmapped),
 	KUNIT_CASE(unregister_waits_for_unmap),
@@ -2294,6 +2312,26 @@ static void unreadable_index_is_poisoned_until_it_is_punched(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, 0));
 }
 
+/* memory_failure() gave up on it, as it was isolated. */
+static void isolated_poisoned_folio_is_unmapped_by_reclaim(struct kunit *test)
+{
+	struct test_vm *vm;
+	unsigned long pfn;
+	LIST_HEAD(list);
+
+	need_hwpoison(test);
+	vm = vm_setup_swap(test);
+	pfn = file_pfn(vm->file, 0);
+	lru_add_drain_all();
+	KUNIT_ASSERT_TRUE(test, file_isolate(vm->file, 0, &list));
+	poison(test, pfn_folio(pfn));
+	reclaim_pages(&list);
+
+	KUNIT_EXPECT_FALSE(test, vm_maps(vm, pfn));
+	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
+	file_expect_swapped(vm->file, 0);
+}
+
 static void access_by_a_consumer_is_reported_once(struct kunit *test)
 {
 	struct test_vm *vm = vm_setup_swap(test);
@@ -2573,6 +2611,45 @@ static void read_that_fails_for_neighbours_is_tried_alone(struct kunit *test)
 	file_expect_swapped(vm->file, 0);
 }
 
+/*
+ * Before it is read alone somebody else begins to read it with its neighbours,
+ * which fails again.
+ */
+static struct folio *read_swap_too_late(struct memfile *mf, pgoff_t index,
+					swp_entry_t entry,
+					struct swap_info_struct *si, bool alone)
+{
+	struct kunit *test = kunit_get_current_test();
+	struct folio *folio;
+
+	kunit_deactivate_static_stub(test, memfile_read_swap);
+	if (alone) {
+		disk.failures[READ] = 1;
+		folio = memfile_read_swap(mf, index, entry, si, false);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+		folio_put(folio);
+	}
+	folio = memfile_read_swap(mf, index, entry, si, alone);
+	if (!alone)
+		kunit_activate_static_stub(test, memfile_read_swap,
+					   read_swap_too_late);
+	return folio;
+}
+
+static void failed_read_of_somebody_else_is_not_the_last(struct kunit *test)
+{
+	struct test_vm *vm = vm_setup_disk(test);
+
+	vm_write(vm, 1, ~TEST_VALUE);
+	KUNIT_EXPECT_EQ(test, file_page_out(vm->file), 0);
+	disk.failures[READ] = 1;
+	kunit_activate_static_stub(test, memfile_read_swap, read_swap_too_late);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 0, TEST_VALUE));
+	KUNIT_EXPECT_EQ(test, disk.failures[READ], 0);
+	KUNIT_EXPECT_TRUE(test, vm_sees(vm, 1, ~TEST_VALUE));
+	file_expect_swapped(vm->file, 0);
+}
+
 static void read_error_poisons_one_index(struct kunit *test)
 {
 	struct test_vm *vm = vm_setup_disk(test);
@@ -2638,6 +2715,7 @@ static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(what_only_a_consumer_can_move_is_not_swapped),
 	KUNIT_CASE(narrowing_without_memory_leaves_all_as_it_was),
 	KUNIT_CASE(unreadable_index_is_poisoned_until_it_is_punched),
+	KUNIT_CASE(isolated_poisoned_folio_is_unmapped_by_reclaim),
 	KUNIT_CASE(access_by_a_consumer_is_reported_once),
 	KUNIT_CASE(read_need_not_be_waited_for),
 	KUNIT_CASE(bringing_in_what_is_absent_allocates_nothing),
@@ -2647,6 +2725,7 @@ static struct kunit_case memfile_swap_cases[] = {
 	KUNIT_CASE(refused_folio_is_put_back),
 	KUNIT_CASE(unwritten_folio_is_not_lost),
 	KUNIT_CASE(read_that_fails_for_neighbours_is_tried_alone),
+	KUNIT_CASE(failed_read_of_somebody_else_is_not_the_last),
 	KUNIT_CASE(read_error_poisons_one_index),
 	KUNIT_CASE(prefetched_index_is_not_read_again),
 	KUNIT_CASE(swapoff_brings_in_all_that_can_be_read),
