@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 help:
-	@echo 'make demo           a real guest, its private memory moved out of the way of huge pages'
+	@echo 'make demo           real guests: private memory moved out of the way of huge pages, and swapped'
 	@echo "make test           everything; T='pattern' runs the tests whose names match"
 	@echo 'make tree           build/tree: the base kernel, patches/ as commits, new files as links'
 	@echo 'make patches        the commits of build/tree to patches/'

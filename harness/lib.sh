@@ -86,3 +86,12 @@ new_files()
 			[ ! -f "$ROOT/$f" ] || echo "$f"
 		done
 }
+
+# splats NAME DIR: whether DIR/console.log shows what it must not, see harness/splats.
+splats()
+{
+	sed '/^#/d; /^$/d' "$ROOT/harness/splats" |
+		grep -anE -m5 -f - "$2/console.log" >"$2/splats" || return
+	echo "$1: on the console:"
+	sed 's/^/	/; s/\r$//' "$2/splats"
+}

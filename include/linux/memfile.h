@@ -204,6 +204,9 @@ loff_t memfile_llseek(struct file *file, loff_t offset, int whence);
 void memfile_evict_inode(struct inode *inode);
 void memfile_show_fdinfo(struct seq_file *m, struct memfile *mf);
 
+/* Tests redirect this. */
+bool memfile_folio_may_stay(struct folio *folio);
+
 /* For the address_space_operations of the file's owner. */
 int memfile_error_remove_folio(struct address_space *mapping,
 			       struct folio *folio);
@@ -220,7 +223,7 @@ int memfile_migrate_unmap(struct folio *src);
 void memfile_migrate_flush(struct list_head *folios);
 void memfile_migrate_undo(struct folio *src);
 
-/* For mm/vmscan.c. */
+/* For mm/vmscan.c and mm/memory_hotplug.c. */
 void memfile_unmap_poisoned(struct folio *folio);
 
 #else

@@ -37,7 +37,8 @@
  * mapping->invalidate_lock	(memfile_punch(), memfile_allocate(), consumers)
  *   folio lock			(memfile_get_folio(); held on entry by migration,
  *				 reclaim and memory_failure())
- *     memfile_srcu, kvm->srcu
+ *     memfile_srcu, kvm->srcu	(the latter by faults outside the folio lock,
+ *				 too: nobody waits for it with a folio locked)
  *       invalidate_lock	(tried, but never waited for, where a consumer
  *				 turns out not to be able to relocate)
  *       sev_cmd_mutex		(tried, but never waited for, in a consumer's

@@ -63,7 +63,6 @@ static inline void memfile_might_lock_folio(void)
 void memfile_unmap_folio(struct memfile *mf, struct folio *folio);
 void memfile_flush(struct memfile *mf);
 bool memfile_tolerated(struct memfile *mf, unsigned long cap);
-bool memfile_folio_may_stay(struct folio *folio);
 void memfile_stay(struct memfile *mf);
 
 #ifdef CONFIG_MIGRATION

@@ -281,8 +281,8 @@ static int memfile_copy(struct address_space *mapping, struct folio *dst,
  *
  * Context: May sleep.
  * Return: 0; -EAGAIN if somebody uses @src; -EHWPOISON if @src is broken;
- * -EOPNOTSUPP if the file has become unmovable; or what the consumer's relocate
- * returned.
+ * -EOPNOTSUPP if the file has become unmovable; -EIO if @dst had to be leaked;
+ * or what the consumer's relocate returned.
  */
 int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 			  struct folio *src, enum migrate_mode mode)
@@ -291,12 +291,22 @@ int memfile_migrate_folio(struct address_space *mapping, struct folio *dst,
 	pgoff_t index = src->index;
 	int ret;
 
+	/* Poison stays put; what was blocked must not be unblocked. */
+	if (unlikely(folio_test_hwpoison(src))) {
+		memfile_unmap_poisoned(src);
+		return -EHWPOISON;
+	}
+
+	/*
+	 * Not as late as folio_migrate_flags(): mincore() and SEEK_DATA, which
+	 * do not lock @dst, would take it for never used.
+	 */
+	if (folio_test_uptodate(src))
+		folio_mark_uptodate(dst);
+
 	memfile_folio_lock_held();
-	/* memory_failure() waits for the lock: poison stays put. */
-	if (folio_test_hwpoison(src))
-		ret = -EHWPOISON;
 	/* Pairs with the release in memfile_notifier_unregister(). */
-	else if (smp_load_acquire(&mf->relocator))
+	if (smp_load_acquire(&mf->relocator))
 		ret = memfile_relocate(mf, dst, src);
 	else if (mapping_unmovable(mapping))
 		ret = -EOPNOTSUPP;

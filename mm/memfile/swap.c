@@ -200,9 +200,13 @@ struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
 	struct swap_io_ctx ctx = {};
 	struct mempolicy *policy;
 	struct folio *folio;
+	bool synchronous;
 
 	KUNIT_STATIC_STUB_REDIRECT(memfile_read_swap, mf, index, entry, si,
 				   alone);
+
+	/* Other flags may change; this one does not while the device is on. */
+	synchronous = data_race(si->flags & SWP_SYNCHRONOUS_IO);
 
 	policy = mpol_shared_policy_lookup(&mf->policy, index);
 	if (!policy)
@@ -215,8 +219,7 @@ struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
 			swap_read_folio(&ctx, folio);
 			swap_read_submit(&ctx);
 		}
-	/* Other flags may change; this one does not while the device is on. */
-	} else if (data_race(si->flags & SWP_SYNCHRONOUS_IO)) {
+	} else if (synchronous) {
 		folio = swapin_sync(entry, gfp, BIT(0), NULL, policy, index);
 	} else {
 		folio = swap_cluster_readahead(entry, gfp, policy, index);

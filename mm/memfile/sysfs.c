@@ -10,7 +10,8 @@
  * ``swappable``, like transparent_hugepage/enabled:
  *
  * always
- *   every file whose consumer tolerates the capability has it
+ *   every file whose consumer tolerates the capability has it, except memory
+ *   that only firmware can move
  * request
  *   files have it whose creator asks for it; the default
  * never

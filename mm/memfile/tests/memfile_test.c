@@ -377,6 +377,8 @@ static int vm_relocate(struct memfile_notifier *n, pgoff_t index,
 
 	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(src));
 	KUNIT_EXPECT_TRUE(vm->test, folio_test_locked(dst));
+	/* Who looks @dst up as soon as it is in the file must believe it. */
+	KUNIT_EXPECT_TRUE(vm->test, folio_test_uptodate(dst));
 	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, folio_pfn(src)));
 	KUNIT_EXPECT_FALSE(vm->test, vm_maps(vm, folio_pfn(dst)));
 
@@ -1378,6 +1380,8 @@ static void migrate_poisoned_folio_returns_ehwpoison(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, file_move_grabbed(vm->file, folio), -EHWPOISON);
 	file_ungrab(folio);
 
+	/* What unblocks is not told. */
+	KUNIT_EXPECT_EQ(test, vm->unmaps, 2);
 	KUNIT_EXPECT_EQ(test, file_pfn(vm->file, 0), folio_pfn(folio));
 	KUNIT_EXPECT_EQ(test, vm_fault(vm, 0), -EHWPOISON);
 }

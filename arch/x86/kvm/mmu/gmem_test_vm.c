@@ -141,10 +141,6 @@ void gmem_test_let_go(struct gmem_test_vm *vm)
 	vm->held = NULL;
 }
 
-/*
- * What firmware guards moves if the flag says so, and is never swapped; with
- * "always" in /sys/kernel/mm/memfile/movable, too.
- */
 void gmem_test_expect_refused(struct gmem_test_vm *vm, u64 flags)
 {
 	struct kvm_create_guest_memfd args = {
@@ -154,6 +150,10 @@ void gmem_test_expect_refused(struct gmem_test_vm *vm, u64 flags)
 	KUNIT_EXPECT_EQ(vm->test, -EINVAL, kvm_gmem_create(vm->kvm, &args));
 }
 
+/*
+ * What firmware guards moves if the flag says so, and is never swapped; with
+ * "always" in /sys/kernel/mm/memfile/movable, too.
+ */
 void gmem_test_expect_opt_in(struct gmem_test_vm *vm)
 {
 	u64 flags = kvm_gmem_get_supported_flags(vm->kvm);

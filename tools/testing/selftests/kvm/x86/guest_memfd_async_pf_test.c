@@ -195,7 +195,7 @@ static void finish(struct __test_metadata *_metadata, struct kvm_vcpu *vcpu,
 	}
 }
 
-TEST_F(async_pf, works_on)
+TEST_F_TIMEOUT(async_pf, works_on, 2 * MF_PATIENCE)
 {
 	struct kvm_vm *vm = self->vcpu->vm;
 	u64 *work_hva = addr_gva2hva(vm, (gva_t)&work);
@@ -220,7 +220,7 @@ TEST_F(async_pf, works_on)
 	EXPECT_EQ(not_present, ready);
 }
 
-TEST_F(async_pf, is_halted)
+TEST_F_TIMEOUT(async_pf, is_halted, 2 * MF_PATIENCE)
 {
 	pthread_t thread;
 	int i;
