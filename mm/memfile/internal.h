@@ -83,8 +83,7 @@ static inline int memfile_make_unmovable(struct memfile *mf)
 
 #ifdef CONFIG_MEMFILE_SWAP
 struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
-				swp_entry_t entry, struct swap_info_struct *si,
-				bool alone);
+				swp_entry_t entry, bool alone);
 struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 				swp_entry_t entry, struct swap_info_struct *si,
 				unsigned int state);

@@ -30,6 +30,14 @@
  * - It has mapped the folio before 1: unmap removes the translation, and
  *   nobody writes to the source after 2.
  *
+ * And with others:
+ *
+ * - memory_failure() sets PG_hwpoison, finds the folio isolated and gives up:
+ *   1 and 3 look for it, and unmap.  What comes up later is in the source, which
+ *   is freed.
+ * - mincore() and SEEK_DATA look the destination up without its lock as soon as
+ *   4 has published it: 3 marks it uptodate before.
+ *
  * There is no window in which faults have to be held off other than by the
  * folio lock, hence no invalidate_start and invalidate_end.
  *

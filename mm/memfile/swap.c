@@ -35,6 +35,9 @@
  *   later, are why step 2 of out gives up.
  * - In against in, punching, or the end of out that could not write: all of
  *   them replace the very entry, or folio, that they have seen in i_pages.
+ * - In, whose read has failed with neighbours, against others who read these:
+ *   only a read of that very entry alone, by whoever allocated its folio, is
+ *   believed.
  * - Out against the end of the file: once the folio is not in i_pages any more
  *   its lock keeps nobody from evicting the inode, but memfile SRCU does.
  * - Swapoff against the end of the file: memfile_evict_inode() waits for the
@@ -193,36 +196,28 @@ bool memfile_folio_young(struct folio *folio)
  * it meanwhile, perhaps with them.  Tests redirect this.
  */
 struct folio *memfile_read_swap(struct memfile *mf, pgoff_t index,
-				swp_entry_t entry, struct swap_info_struct *si,
-				bool alone)
+				swp_entry_t entry, bool alone)
 {
 	gfp_t gfp = mapping_gfp_mask(mf->mapping);
 	struct swap_io_ctx ctx = {};
 	struct mempolicy *policy;
 	struct folio *folio;
-	bool synchronous;
 
-	KUNIT_STATIC_STUB_REDIRECT(memfile_read_swap, mf, index, entry, si,
-				   alone);
-
-	/* Other flags may change; this one does not while the device is on. */
-	synchronous = data_race(si->flags & SWP_SYNCHRONOUS_IO);
+	KUNIT_STATIC_STUB_REDIRECT(memfile_read_swap, mf, index, entry, alone);
 
 	policy = mpol_shared_policy_lookup(&mf->policy, index);
 	if (!policy)
 		policy = get_task_policy(current);
 
-	if (alone) {
+	if (!alone) {
+		folio = swap_cluster_readahead(entry, gfp, policy, index);
+	} else {
 		folio = swap_cache_alloc_folio(entry, gfp, BIT(0), NULL, policy,
 					       index);
 		if (!IS_ERR(folio)) {
 			swap_read_folio(&ctx, folio);
 			swap_read_submit(&ctx);
 		}
-	} else if (synchronous) {
-		folio = swapin_sync(entry, gfp, BIT(0), NULL, policy, index);
-	} else {
-		folio = swap_cluster_readahead(entry, gfp, policy, index);
 	}
 	mpol_cond_put(policy);
 
@@ -258,20 +253,22 @@ struct folio *memfile_load_swap(struct memfile *mf, pgoff_t index,
 				swp_entry_t entry, struct swap_info_struct *si,
 				unsigned int state)
 {
-	bool alone = false, read_alone;
+	bool alone, read_alone;
 	struct folio *folio;
 	int ret;
 
 	KUNIT_STATIC_STUB_REDIRECT(memfile_load_swap, mf, index, entry, si,
 				   state);
 
+	/* Other flags may change; this one does not while the device is on. */
+	alone = data_race(si->flags & SWP_SYNCHRONOUS_IO);
 	for (;;) {
 		read_alone = false;
 		folio = swap_cache_get_folio(entry);
 		if (folio) {
 			swap_update_readahead(folio, NULL, 0);
 		} else {
-			folio = memfile_read_swap(mf, index, entry, si, alone);
+			folio = memfile_read_swap(mf, index, entry, alone);
 			if (folio == ERR_PTR(-EEXIST))
 				continue;
 			if (IS_ERR(folio))
@@ -671,7 +668,7 @@ void memfile_prefetch(struct memfile *mf, pgoff_t start, pgoff_t end)
 		folio = ERR_PTR(-EEXIST);
 		if (shmem_confirm_swap(mapping, index, entry) >= 0)
 			folio = swap_cache_get_folio(entry) ?:
-				memfile_read_swap(mf, index, entry, si, true);
+				memfile_read_swap(mf, index, entry, true);
 		put_swap_device(si);
 		if (!IS_ERR(folio))
 			folio_put(folio);

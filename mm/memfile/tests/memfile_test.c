@@ -2620,8 +2620,7 @@ static void read_that_fails_for_neighbours_is_tried_alone(struct kunit *test)
  * which fails again.
  */
 static struct folio *read_swap_too_late(struct memfile *mf, pgoff_t index,
-					swp_entry_t entry,
-					struct swap_info_struct *si, bool alone)
+					swp_entry_t entry, bool alone)
 {
 	struct kunit *test = kunit_get_current_test();
 	struct folio *folio;
@@ -2629,11 +2628,11 @@ static struct folio *read_swap_too_late(struct memfile *mf, pgoff_t index,
 	kunit_deactivate_static_stub(test, memfile_read_swap);
 	if (alone) {
 		disk.failures[READ] = 1;
-		folio = memfile_read_swap(mf, index, entry, si, false);
+		folio = memfile_read_swap(mf, index, entry, false);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 		folio_put(folio);
 	}
-	folio = memfile_read_swap(mf, index, entry, si, alone);
+	folio = memfile_read_swap(mf, index, entry, alone);
 	if (!alone)
 		kunit_activate_static_stub(test, memfile_read_swap,
 					   read_swap_too_late);
